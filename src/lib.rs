@@ -1,0 +1,1 @@
+//! Millstream: a streams server that speaks the Redis protocol.
