@@ -1,1 +1,4 @@
 //! Millstream: a streams server that speaks the Redis protocol.
+
+pub mod engine;
+pub mod protocol;

@@ -1,0 +1,5 @@
+//! The data: keys, streams, groups and strings.
+
+mod stream;
+
+pub use stream::StreamId;

@@ -1,0 +1,5 @@
+//! Streams.
+
+mod id;
+
+pub use id::StreamId;
