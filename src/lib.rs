@@ -1,4 +1,5 @@
 //! Millstream: a streams server that speaks the Redis protocol.
 
 pub mod engine;
+pub mod number;
 pub mod protocol;

@@ -1,5 +1,11 @@
 //! The data: keys, streams, groups and strings.
+//!
+//! Synchronous, without input or output, without a clock and without the protocol: what time it is
+//! and what a client asked for comes in as arguments. Nothing here fails but by returning `None` or
+//! `false`; what a client may not do is refused by the layers above before a change is made.
 
+mod group;
 mod stream;
 
-pub use stream::StreamId;
+pub use group::{Consumer, ConsumerSlot, Consumers, Group, Groups, Pending, PendingEntry};
+pub use stream::{BlockLimits, Entry, Stream, StreamId, Trim, TrimStrategy, Value};

@@ -7,11 +7,9 @@
 //! `redis-protocol`'s work; it is also the oracle that the decoder is fuzzed against.
 
 mod error;
-mod number;
 mod reply;
 mod request;
 
 pub use error::ProtocolError;
-pub use number::{format_double, parse_f64, parse_i64, parse_u64};
 pub use reply::{Protocol, Reply};
 pub use request::{Decoded, DecoderLimits, OwnedRequest, Request, RequestDecoder};

@@ -196,7 +196,7 @@ impl Reply {
 
     /// A double.
     pub fn double(&mut self, value: f64) {
-        let text = super::format_double(value);
+        let text = crate::number::format_double(value);
         if self.is_resp3() {
             self.buf.push(b',');
             self.buf.extend_from_slice(text.as_bytes());

@@ -1,6 +1,7 @@
 //! Decoding of requests: multi-bulk and inline, without allocation by a client's claim.
 
-use super::{ProtocolError, number};
+use super::ProtocolError;
+use crate::number;
 
 /// The longest line: an inline request, or the line that announces a count or a length.
 const LINE_BYTES_MAX: usize = 64 * 1024;

@@ -1,5 +1,19 @@
-//! Streams.
+//! Streams: entries packed into blocks, ordered by ID.
+//!
+//! [`Stream`] is the whole; its entries live in `Blocks` of `Block`s, packed as `block.rs` and
+//! `value.rs` say. Ranges are visited by a callback ([`Stream::scan`]), so that a block need not
+//! stay in memory beyond the call.
 
+mod block;
+mod blocks;
 mod id;
+#[allow(clippy::module_inception, reason = "the folder is named after its main type")]
+mod stream;
+mod trim;
+mod value;
 
+pub use block::{BlockLimits, Entry};
 pub use id::StreamId;
+pub use stream::Stream;
+pub use trim::{Trim, TrimStrategy};
+pub use value::Value;

@@ -1,0 +1,172 @@
+//! A consumer group.
+
+use super::consumer::{ConsumerSlot, Consumers};
+use super::pending::{Pending, PendingEntry};
+use crate::engine::StreamId;
+
+/// A consumer group of a stream.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    /// The last entry that was delivered to any consumer, or where the group was set to begin.
+    pub last_delivered_id: StreamId,
+    /// How many of the entries ever added the group has read; `None` when that is not known.
+    pub entries_read: Option<u64>,
+    consumers: Consumers,
+    pending: Pending,
+}
+
+impl Group {
+    /// A group that begins behind `last_delivered_id`.
+    pub fn new(last_delivered_id: StreamId, entries_read: Option<u64>) -> Self {
+        Self { last_delivered_id, entries_read, ..Self::default() }
+    }
+
+    /// The consumers.
+    #[inline]
+    pub fn consumers(&self) -> &Consumers {
+        &self.consumers
+    }
+
+    /// The consumers.
+    #[inline]
+    pub fn consumers_mut(&mut self) -> &mut Consumers {
+        &mut self.consumers
+    }
+
+    /// The pending entries.
+    #[inline]
+    pub fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    /// Makes an entry pending for a consumer, whether or not it was for another one before.
+    #[inline]
+    pub fn assign(&mut self, entry: PendingEntry) {
+        if let Some(before) = self.pending.insert(entry) {
+            self.consumers.get_mut(before.consumer).pending -= 1;
+        }
+        self.consumers.get_mut(entry.consumer).pending += 1;
+    }
+
+    /// Takes an entry off the pending ones (XACK); returns it, or `None` when it was not pending.
+    #[inline]
+    pub fn acknowledge(&mut self, id: StreamId) -> Option<PendingEntry> {
+        let entry = self.pending.remove(id)?;
+        self.consumers.get_mut(entry.consumer).pending -= 1;
+        Some(entry)
+    }
+
+    /// Removes a consumer and what is pending for it; returns how many entries that were.
+    pub fn remove_consumer(&mut self, slot: ConsumerSlot) -> u64 {
+        let pending = self.consumers.get(slot).pending;
+        if pending > 0 {
+            self.pending.remove_consumer(slot);
+        }
+        self.consumers.remove(slot);
+        pending
+    }
+
+    /// Memory behind the struct, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.consumers.heap_bytes() + self.pending.heap_bytes()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) {
+        self.pending.check_invariants();
+        for (slot, consumer) in self.consumers.iter() {
+            let counted = self.pending.iter_consumer_from(slot, StreamId::MIN).count() as u64;
+            assert_eq!(counted, consumer.pending());
+        }
+        let counted: u64 = self.consumers.iter().map(|(_, consumer)| consumer.pending()).sum();
+        assert_eq!(counted, self.pending.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Random deliveries, claims and acknowledgements against a plain map.
+    #[test]
+    fn behaves_as_a_plain_map() {
+        for seed in 0..30 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut group = Group::default();
+            let mut model = BTreeMap::<u64, (u64, u8)>::new();
+            let mut next = 0;
+            for step in 0..3000 {
+                let name = [random.u8(0..3)];
+                let (slot, _) = group.consumers_mut().find_or_create(&name, 0);
+                let mut assign = |id: u64, time: u64, model: &mut BTreeMap<u64, (u64, u8)>| {
+                    group.assign(PendingEntry {
+                        id: StreamId::new(id, 0),
+                        delivered_ms: time,
+                        delivery_count: 1,
+                        consumer: slot,
+                    });
+                    model.insert(id, (time, name[0]));
+                };
+                match random.u32(0..20) {
+                    0..8 => {
+                        next += random.u64(1..3);
+                        assign(next, step, &mut model);
+                    }
+                    8..12 => assign(random.u64(0..next + 1), random.u64(0..5000), &mut model),
+                    12..19 => {
+                        let id = random.u64(0..next + 1);
+                        let id = if random.bool() { model.keys().next().copied().unwrap_or(id) } else { id };
+                        let expected = model.remove(&id).is_some();
+                        assert_eq!(group.acknowledge(StreamId::new(id, 0)).is_some(), expected);
+                        assert!(group.pending().find(StreamId::new(id, 0)).is_none());
+                    }
+                    _ if random.u32(0..50) == 0 => {
+                        group.remove_consumer(slot);
+                        model.retain(|_, (_, owner)| *owner != name[0]);
+                    }
+                    _ => {}
+                }
+                if step % 50 == 0 {
+                    group.check_invariants();
+                    let start = random.u64(0..next + 1);
+                    let seen: Vec<_> =
+                        group.pending().iter_from(StreamId::new(start, 0)).map(|e| e.id.ms).collect();
+                    assert_eq!(seen, model.range(start..).map(|(id, _)| *id).collect::<Vec<_>>());
+                    if let Some(slot) = group.consumers().find(&name) {
+                        let seen = group.pending().iter_consumer_from(slot, StreamId::new(start, 0));
+                        let expected = model.range(start..).filter(|(_, (_, owner))| *owner == name[0]);
+                        assert!(
+                            seen.map(|e| (e.id.ms, e.delivered_ms))
+                                .eq(expected.map(|(id, (t, _))| (*id, *t)))
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_given_back() {
+        let mut group = Group::default();
+        let (slot, _) = group.consumers_mut().find_or_create(b"c", 0);
+        for n in 0..100_000 {
+            group.assign(PendingEntry {
+                id: StreamId::new(n, 0),
+                delivered_ms: n,
+                delivery_count: 1,
+                consumer: slot,
+            });
+        }
+        let full = group.heap_bytes();
+        assert!(full < 100_000 * 34, "an entry is 32 bytes beside its part of a leaf's head: {full}");
+        for n in 0..100_000 {
+            if n % 100 != 0 {
+                group.acknowledge(StreamId::new(n * 7919 % 100_000 / 100 * 100 + n % 100, 0));
+            }
+        }
+        group.check_invariants();
+        assert!(group.heap_bytes() < full / 4);
+    }
+}

@@ -1,0 +1,526 @@
+//! A block: consecutive entries of a stream, packed into one allocation.
+//!
+//! A block holds the entries that Redis would keep in one node of its radix tree, so that `~`
+//! trimming and XINFO answer alike. Its bytes:
+//!
+//! ```text
+//! the number of the first entry's field names, the names      (once)
+//! entry*:  flags, [ms delta], [seq], values                   (fields as in the head), or
+//!          flags, [ms delta], [seq], count, (name, value)*    (fields of its own)
+//! ```
+//!
+//! IDs are deltas against the entry before. An entry is deleted by a bit in its flags; its bytes go
+//! when the block goes.
+
+use std::ops::ControlFlow;
+
+use smallvec::SmallVec;
+
+use super::id::StreamId;
+use super::value::{
+    Value, decode_value, decode_varint, encode_text, encode_value, encode_varint, listpack_integer_len,
+    listpack_len, skip_value,
+};
+
+const DELETED: u8 = 1;
+const SAME_FIELDS: u8 = 2;
+const ID_CODE: u8 = 0b1100;
+/// The ID's milliseconds are those of the entry before, its sequence number the next one.
+const ID_NEXT_SEQ: u8 = 0;
+/// The ID's milliseconds are those of the entry before; a delta of the sequence number follows.
+const ID_SEQ_DELTA: u8 = 0b0100;
+/// A delta of the milliseconds follows; the sequence number is 0.
+const ID_MS_DELTA: u8 = 0b1000;
+/// A delta of the milliseconds follows, then the sequence number.
+const ID_BOTH: u8 = 0b1100;
+
+/// How large a block may grow (`stream-node-max-bytes`, `stream-node-max-entries`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockLimits {
+    /// The size in bytes, by the measure of Redis's listpack, from which on a new block is begun;
+    /// 0 for 1 GiB.
+    pub bytes_max: usize,
+    /// The number of entries, deleted ones included; 0 for no bound.
+    pub entries_max: usize,
+}
+
+impl BlockLimits {
+    /// The size that no block may exceed, and no entry.
+    pub const BYTES_MAX: usize = 1 << 30;
+}
+
+impl Default for BlockLimits {
+    fn default() -> Self {
+        Self { bytes_max: 4096, entries_max: 100 }
+    }
+}
+
+/// Consecutive entries of a stream, packed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block {
+    /// The first entry's ID, deleted or not.
+    first: StreamId,
+    /// The last entry's ID, deleted or not.
+    last: StreamId,
+    /// Entries that are not deleted.
+    live: u32,
+    /// Entries that are.
+    deleted: u32,
+    /// What Redis's listpack would take, in bytes.
+    listpack_len: usize,
+    data: Vec<u8>,
+}
+
+/// An entry's place in its block.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    id: StreamId,
+    flags_at: usize,
+    body_at: usize,
+}
+
+impl Block {
+    /// An empty block, with room for `bytes` of entries.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { data: Vec::with_capacity(bytes), ..Self::default() }
+    }
+
+    /// Whether no entry was ever appended.
+    pub(super) fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    pub(super) fn first(&self) -> StreamId {
+        self.first
+    }
+
+    pub(super) fn last(&self) -> StreamId {
+        self.last
+    }
+
+    pub(super) fn live(&self) -> u64 {
+        u64::from(self.live)
+    }
+
+    /// Bytes of the packed entries.
+    pub(super) fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Memory behind the struct, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.data.capacity()
+    }
+
+    /// Gives back what the block's vector has more than it needs.
+    pub(super) fn shrink(&mut self) {
+        self.data.shrink_to_fit();
+    }
+
+    /// Whether an entry of `text_len` bytes of names and values goes into a block of its own
+    /// successor, by Redis's rule.
+    #[inline]
+    pub(super) fn is_full(&self, text_len: usize, limits: &BlockLimits) -> bool {
+        let bytes_max = match limits.bytes_max {
+            0 => BlockLimits::BYTES_MAX,
+            bytes => bytes.min(BlockLimits::BYTES_MAX),
+        };
+        self.listpack_len + text_len >= bytes_max
+            || (limits.entries_max != 0 && (self.live + self.deleted) as usize >= limits.entries_max)
+    }
+
+    /// Appends an entry; `id` is greater than all before.
+    #[inline]
+    pub(super) fn append<'f>(
+        &mut self,
+        id: StreamId,
+        fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,
+    ) {
+        let count = fields.len();
+        if self.data.is_empty() {
+            self.begin(id, fields.clone().map(|(name, _)| name));
+        }
+        let same_fields = self.has_names(count, fields.clone().map(|(name, _)| name));
+        let flags = self.append_id(id) | if same_fields { SAME_FIELDS } else { 0 };
+        let flags_at = self.append_head(id, flags);
+        debug_assert!(flags_at < self.data.len());
+        // Redis's entry: flags, two differences to the node's first ID, fields, the element count.
+        let mut listpack = listpack_integer_len(i64::from(same_fields) * 2)
+            + listpack_integer_len(id.ms.wrapping_sub(self.first.ms) as i64)
+            + listpack_integer_len(id.seq.wrapping_sub(self.first.seq) as i64);
+        if same_fields {
+            for (_, value) in fields {
+                listpack += encode_value(value, &mut self.data);
+            }
+            listpack += listpack_integer_len(count as i64 + 3);
+        } else {
+            encode_varint(count as u64, &mut self.data);
+            listpack += listpack_integer_len(count as i64);
+            for (name, value) in fields {
+                encode_text(name, &mut self.data);
+                listpack += listpack_len(name) + encode_value(value, &mut self.data);
+            }
+            listpack += listpack_integer_len(count as i64 * 2 + 4);
+        }
+        self.listpack_len += listpack;
+        self.last = id;
+        self.live += 1;
+        // The node's count of entries is an element too, and grows by a byte at 128.
+        if self.live == 128 {
+            self.listpack_len += 1;
+        }
+    }
+
+    /// Writes the head: the names of the first entry's fields.
+    fn begin<'f>(&mut self, id: StreamId, names: impl ExactSizeIterator<Item = &'f [u8]> + Clone) {
+        self.first = id;
+        self.last = id;
+        // A listpack's own seven bytes, then count, deleted, number of fields, names, a zero.
+        self.listpack_len = 7 + 2 + 2 + listpack_integer_len(names.len() as i64) + 2;
+        encode_varint(names.len() as u64, &mut self.data);
+        for name in names {
+            self.listpack_len += listpack_len(name);
+            encode_text(name, &mut self.data);
+        }
+    }
+
+    #[inline]
+    fn append_id(&self, id: StreamId) -> u8 {
+        if id.ms == self.last.ms {
+            if id.seq.wrapping_sub(self.last.seq) == 1 { ID_NEXT_SEQ } else { ID_SEQ_DELTA }
+        } else if id.seq == 0 {
+            ID_MS_DELTA
+        } else {
+            ID_BOTH
+        }
+    }
+
+    #[inline]
+    fn append_head(&mut self, id: StreamId, flags: u8) -> usize {
+        let flags_at = self.data.len();
+        self.data.push(flags);
+        match flags & ID_CODE {
+            ID_NEXT_SEQ => {}
+            ID_SEQ_DELTA => encode_varint(id.seq - self.last.seq, &mut self.data),
+            ID_MS_DELTA => encode_varint(id.ms - self.last.ms, &mut self.data),
+            _ => {
+                encode_varint(id.ms - self.last.ms, &mut self.data);
+                encode_varint(id.seq, &mut self.data);
+            }
+        }
+        flags_at
+    }
+
+    /// Whether the names are those of the head.
+    #[inline]
+    fn has_names<'f>(&self, count: usize, names: impl Iterator<Item = &'f [u8]>) -> bool {
+        let mut position = 0;
+        if decode_varint(&self.data, &mut position) != count as u64 {
+            return false;
+        }
+        for name in names {
+            if decode_value(&self.data, &mut position) != Value::Text(name) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The head: the number of names, and where they begin and end.
+    #[inline]
+    fn head(&self) -> Head {
+        let mut position = 0;
+        let count = decode_varint(&self.data, &mut position) as usize;
+        let names_at = position;
+        for _ in 0..count {
+            skip_value(&self.data, &mut position);
+        }
+        Head { count, names_at, entries_at: position }
+    }
+
+    /// Reads the entry that begins at `position`, which moves behind it.
+    #[inline]
+    fn decode_place(&self, head: &Head, previous: StreamId, position: &mut usize) -> Place {
+        let data = &self.data;
+        let flags_at = *position;
+        let flags = data[flags_at];
+        *position += 1;
+        let id = match flags & ID_CODE {
+            ID_NEXT_SEQ => StreamId::new(previous.ms, previous.seq.wrapping_add(1)),
+            ID_SEQ_DELTA => {
+                StreamId::new(previous.ms, previous.seq.wrapping_add(decode_varint(data, position)))
+            }
+            ID_MS_DELTA => StreamId::new(previous.ms + decode_varint(data, position), 0),
+            _ => {
+                let ms = previous.ms + decode_varint(data, position);
+                StreamId::new(ms, decode_varint(data, position))
+            }
+        };
+        let body_at = *position;
+        let values =
+            if flags & SAME_FIELDS != 0 { head.count } else { 2 * decode_varint(data, position) as usize };
+        for _ in 0..values {
+            skip_value(data, position);
+        }
+        Place { id, flags_at, body_at }
+    }
+
+    #[inline]
+    fn entry_at(&self, head: &Head, place: Place) -> Entry<'_> {
+        let same_fields = self.data[place.flags_at] & SAME_FIELDS != 0;
+        let mut values_at = place.body_at;
+        let (count, names_at) = if same_fields {
+            (head.count, Some(head.names_at))
+        } else {
+            (decode_varint(&self.data, &mut values_at) as usize, None)
+        };
+        Entry { id: place.id, data: &self.data, count, names_at, values_at }
+    }
+
+    /// Calls `visit` for each entry from `start` to `end` that is not deleted, in order.
+    #[inline]
+    pub(super) fn scan(
+        &self,
+        start: StreamId,
+        end: StreamId,
+        visit: &mut impl FnMut(Entry<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if self.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let head = self.head();
+        let (mut position, mut previous) = (head.entries_at, self.before_first());
+        while position < self.data.len() {
+            let place = self.decode_place(&head, previous, &mut position);
+            previous = place.id;
+            if place.id < start || self.data[place.flags_at] & DELETED != 0 {
+                continue;
+            }
+            if place.id > end {
+                return ControlFlow::Break(());
+            }
+            visit(self.entry_at(&head, place))?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Calls `visit` for each entry from `end` down to `start` that is not deleted.
+    pub(super) fn scan_reverse(
+        &self,
+        start: StreamId,
+        end: StreamId,
+        visit: &mut impl FnMut(Entry<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if self.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let head = self.head();
+        let mut places = SmallVec::<[Place; 128]>::new();
+        let (mut position, mut previous) = (head.entries_at, self.before_first());
+        while position < self.data.len() {
+            let place = self.decode_place(&head, previous, &mut position);
+            previous = place.id;
+            if place.id > end {
+                break;
+            }
+            if place.id >= start && self.data[place.flags_at] & DELETED == 0 {
+                places.push(place);
+            }
+        }
+        for place in places.into_iter().rev() {
+            visit(self.entry_at(&head, place))?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What the first entry's delta is against: itself, one sequence number before.
+    #[inline]
+    fn before_first(&self) -> StreamId {
+        // `append` wrote the first entry's ID against `last`, which `begin` had set to the ID
+        // itself: a sequence delta of 0.
+        self.first
+    }
+
+    fn find_place(&self, id: StreamId) -> Option<Place> {
+        if self.is_empty() || id < self.first || id > self.last {
+            return None;
+        }
+        let head = self.head();
+        let (mut position, mut previous) = (head.entries_at, self.before_first());
+        while position < self.data.len() {
+            let place = self.decode_place(&head, previous, &mut position);
+            previous = place.id;
+            if place.id >= id {
+                return (place.id == id && self.data[place.flags_at] & DELETED == 0).then_some(place);
+            }
+        }
+        None
+    }
+
+    /// Whether an entry of this ID is there and not deleted.
+    pub(super) fn contains(&self, id: StreamId) -> bool {
+        self.find_place(id).is_some()
+    }
+
+    /// Deletes the entry of this ID; `false` when there is none.
+    pub(super) fn delete(&mut self, id: StreamId) -> bool {
+        let Some(place) = self.find_place(id) else { return false };
+        self.mark_deleted(place.flags_at);
+        true
+    }
+
+    fn mark_deleted(&mut self, flags_at: usize) {
+        self.data[flags_at] |= DELETED;
+        if self.live == 128 {
+            self.listpack_len -= 1;
+        }
+        if self.deleted == 127 {
+            self.listpack_len += 1;
+        }
+        self.live -= 1;
+        self.deleted += 1;
+    }
+
+    /// Deletes entries from the front as long as `wanted` says so of the entry's ID, and returns
+    /// their number.
+    pub(super) fn delete_front(&mut self, mut wanted: impl FnMut(StreamId) -> bool) -> u64 {
+        if self.is_empty() {
+            return 0;
+        }
+        let head = self.head();
+        let (mut position, mut previous, mut deleted) = (head.entries_at, self.before_first(), 0);
+        while position < self.data.len() {
+            let place = self.decode_place(&head, previous, &mut position);
+            previous = place.id;
+            if self.data[place.flags_at] & DELETED != 0 {
+                continue;
+            }
+            if !wanted(place.id) {
+                break;
+            }
+            self.mark_deleted(place.flags_at);
+            deleted += 1;
+        }
+        deleted
+    }
+}
+
+struct Head {
+    count: usize,
+    names_at: usize,
+    entries_at: usize,
+}
+
+/// An entry, borrowed from its block.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The entry's ID.
+    pub id: StreamId,
+    data: &'a [u8],
+    count: usize,
+    /// Where the names stand when they are the block's; `None` when each stands before its value.
+    names_at: Option<usize>,
+    values_at: usize,
+}
+
+impl<'a> Entry<'a> {
+    /// The number of fields; at least one.
+    #[inline]
+    pub fn field_count(&self) -> usize {
+        self.count
+    }
+
+    /// The fields in their order: names and values.
+    #[inline]
+    pub fn fields(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> + use<'a> {
+        let data = self.data;
+        let mut names_at = self.names_at;
+        let mut values_at = self.values_at;
+        (0..self.count).map(move |_| {
+            let name = match &mut names_at {
+                Some(position) => decode_value(data, position),
+                None => decode_value(data, &mut values_at),
+            };
+            (name, decode_value(data, &mut values_at))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Fields = &'static [(&'static str, &'static str)];
+
+    fn build(entries: &[(StreamId, Fields)]) -> Block {
+        let mut block = Block::default();
+        for (id, fields) in entries {
+            block.append(*id, fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())));
+        }
+        block
+    }
+
+    fn read(block: &Block, start: StreamId, end: StreamId, reverse: bool) -> Vec<(StreamId, String)> {
+        let mut seen = Vec::new();
+        let mut visit = |entry: Entry<'_>| {
+            let text = entry
+                .fields()
+                .map(|(n, v)| {
+                    format!(
+                        "{}={}",
+                        String::from_utf8_lossy(&n.to_vec()),
+                        String::from_utf8_lossy(&v.to_vec())
+                    )
+                })
+                .collect::<Vec<_>>();
+            seen.push((entry.id, text.join(" ")));
+            ControlFlow::Continue(())
+        };
+        let _ = if reverse {
+            block.scan_reverse(start, end, &mut visit)
+        } else {
+            block.scan(start, end, &mut visit)
+        };
+        seen
+    }
+
+    #[test]
+    fn entries_come_back_in_both_directions() {
+        let ids = [(5, 3), (5, 4), (5, 9), (6, 0), (8, 0), (9, 7), (u64::MAX, u64::MAX)];
+        let entries: Vec<(StreamId, Fields)> = ids
+            .iter()
+            .enumerate()
+            .map(|(i, &(ms, seq))| {
+                let fields: Fields = if i % 3 == 2 { &[("other", "7"), ("b", "")] } else { &[("a", "x12")] };
+                (StreamId::new(ms, seq), fields)
+            })
+            .collect();
+        let mut block = build(&entries);
+        let mut expected: Vec<_> = entries
+            .iter()
+            .map(|(id, fields)| {
+                (*id, fields.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, false), expected);
+        assert!(block.delete(StreamId::new(6, 0)));
+        assert!(!block.delete(StreamId::new(6, 0)));
+        assert!(!block.contains(StreamId::new(6, 0)));
+        expected.remove(3);
+        assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, false), expected);
+        expected.reverse();
+        assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, true), expected);
+        assert_eq!(read(&block, StreamId::new(5, 4), StreamId::new(8, 0), true), expected[2..5]);
+        assert_eq!((block.live(), block.deleted), (6, 1));
+        assert_eq!(block.delete_front(|id| id < StreamId::new(8, 0)), 3);
+        assert_eq!(block.live(), 3);
+    }
+
+    #[test]
+    fn an_entry_of_known_fields_costs_one_byte_beside_its_values() {
+        let mut block = build(&[(StreamId::new(1, 0), &[("name", "value")])]);
+        let before = block.len();
+        block.append(StreamId::new(1, 1), [(&b"name"[..], &b"value"[..])].into_iter());
+        assert_eq!(block.len() - before, 1 + 6);
+    }
+}

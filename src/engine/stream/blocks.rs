@@ -1,0 +1,205 @@
+//! The entries of a stream: blocks in the order of their IDs.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::block::{Block, BlockLimits, Entry};
+use super::id::StreamId;
+
+/// A block that is appended to no more. Its first ID stands beside the pointer, so that a search
+/// touches no block but the one it is for.
+#[derive(Debug, Clone)]
+struct Sealed {
+    first: StreamId,
+    block: Arc<Block>,
+}
+
+/// Blocks, ordered by ID. All but the last are sealed and shared: a clone of this copies pointers
+/// and the tail, and a sealed block is copied only when an entry in it is deleted while a clone
+/// holds it.
+///
+/// Invariants: no sealed block is without live entries; the tail is empty only when nothing was
+/// appended since the last seal or clear.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Blocks {
+    sealed: VecDeque<Sealed>,
+    tail: Block,
+    /// Memory behind the sealed blocks, in bytes.
+    sealed_bytes: usize,
+}
+
+impl Blocks {
+    /// The number of blocks that hold entries.
+    pub(super) fn count(&self) -> usize {
+        self.sealed.len() + usize::from(!self.tail.is_empty())
+    }
+
+    /// The one way to a block; the tail is the last.
+    #[inline]
+    fn block(&self, index: usize) -> &Block {
+        self.sealed.get(index).map_or(&self.tail, |sealed| &sealed.block)
+    }
+
+    /// Each block's first ID, in order.
+    pub(super) fn first_ids(&self) -> impl Iterator<Item = StreamId> {
+        let tail = (!self.tail.is_empty()).then(|| self.tail.first());
+        self.sealed.iter().map(|sealed| sealed.first).chain(tail)
+    }
+
+    /// The block that would hold `id`: the last one whose first ID is not above it, else the first.
+    #[inline]
+    fn index_of(&self, id: StreamId) -> usize {
+        if !self.tail.is_empty() && id >= self.tail.first() {
+            return self.sealed.len();
+        }
+        self.sealed.partition_point(|sealed| sealed.first <= id).saturating_sub(1)
+    }
+
+    #[inline]
+    pub(super) fn append<'f>(
+        &mut self,
+        id: StreamId,
+        fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,
+        text_len: usize,
+        limits: &BlockLimits,
+    ) {
+        if !self.tail.is_empty() && self.tail.is_full(text_len, limits) {
+            self.seal();
+        }
+        self.tail.append(id, fields);
+    }
+
+    fn seal(&mut self) {
+        let room = self.tail.len();
+        let mut block = std::mem::replace(&mut self.tail, Block::with_capacity(room));
+        if block.live() == 0 {
+            return;
+        }
+        block.shrink();
+        self.sealed_bytes += block.heap_bytes();
+        self.sealed.push_back(Sealed { first: block.first(), block: Arc::new(block) });
+    }
+
+    #[inline]
+    pub(super) fn scan(
+        &self,
+        start: StreamId,
+        end: StreamId,
+        visit: &mut impl FnMut(Entry<'_>) -> ControlFlow<()>,
+    ) {
+        if start > end {
+            return;
+        }
+        for index in self.index_of(start)..=self.sealed.len() {
+            let block = self.block(index);
+            if block.is_empty() || block.first() > end {
+                return;
+            }
+            if block.scan(start, end, visit).is_break() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn scan_reverse(
+        &self,
+        start: StreamId,
+        end: StreamId,
+        visit: &mut impl FnMut(Entry<'_>) -> ControlFlow<()>,
+    ) {
+        if start > end {
+            return;
+        }
+        for index in (0..=self.index_of(end)).rev() {
+            let block = self.block(index);
+            if !block.is_empty() && block.last() < start {
+                return;
+            }
+            if block.scan_reverse(start, end, visit).is_break() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, id: StreamId) -> bool {
+        self.block(self.index_of(id)).contains(id)
+    }
+
+    pub(super) fn delete(&mut self, id: StreamId) -> bool {
+        let index = self.index_of(id);
+        let Some(sealed) = self.sealed.get_mut(index) else {
+            let deleted = self.tail.delete(id);
+            if deleted && self.tail.live() == 0 {
+                self.tail = Block::default();
+            }
+            return deleted;
+        };
+        // Looked up first, so that a block is not copied for an entry that is not there.
+        if !sealed.block.contains(id) {
+            return false;
+        }
+        Arc::make_mut(&mut sealed.block).delete(id);
+        if sealed.block.live() == 0 {
+            self.sealed_bytes -= sealed.block.heap_bytes();
+            self.sealed.remove(index);
+        }
+        true
+    }
+
+    /// The live entries and the last ID of the first block.
+    pub(super) fn front(&self) -> Option<(u64, StreamId)> {
+        let block = self.block(0);
+        (!block.is_empty()).then(|| (block.live(), block.last()))
+    }
+
+    /// Drops the first block whole.
+    pub(super) fn drop_front(&mut self) {
+        match self.sealed.pop_front() {
+            Some(sealed) => self.sealed_bytes -= sealed.block.heap_bytes(),
+            None => self.tail = Block::default(),
+        }
+    }
+
+    /// Deletes entries from the front of the first block; see [`Block::delete_front`]. The block
+    /// goes when nothing is left in it.
+    pub(super) fn delete_in_front(&mut self, wanted: impl FnMut(StreamId) -> bool) -> u64 {
+        let (deleted, left) = match self.sealed.front_mut() {
+            Some(sealed) => {
+                let block = Arc::make_mut(&mut sealed.block);
+                (block.delete_front(wanted), block.live())
+            }
+            None => (self.tail.delete_front(wanted), self.tail.live()),
+        };
+        if left == 0 {
+            self.drop_front();
+        }
+        deleted
+    }
+
+    /// Memory behind the struct, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.sealed_bytes
+            + self.tail.heap_bytes()
+            + self.sealed.capacity() * size_of::<Sealed>()
+            + self.sealed.len() * (size_of::<Block>() + 2 * size_of::<usize>())
+    }
+
+    #[cfg(test)]
+    pub(super) fn check_invariants(&self) {
+        let mut previous = None;
+        for index in 0..=self.sealed.len() {
+            let block = self.block(index);
+            if block.is_empty() {
+                assert_eq!(index, self.sealed.len(), "only the tail may be empty");
+                continue;
+            }
+            assert!(block.live() > 0, "a block without live entries is dropped");
+            assert!(previous < Some(block.first()), "blocks are ordered");
+            assert!(block.first() <= block.last());
+            previous = Some(block.last());
+        }
+        let bytes: usize = self.sealed.iter().map(|sealed| sealed.block.heap_bytes()).sum();
+        assert_eq!(bytes, self.sealed_bytes);
+    }
+}

@@ -1,0 +1,361 @@
+//! A stream: its entries, its counters, its groups.
+
+use std::ops::ControlFlow;
+
+use super::block::{BlockLimits, Entry};
+use super::blocks::Blocks;
+use super::id::StreamId;
+use crate::engine::group::{Group, Groups};
+
+/// A stream. IDs of its entries only ever grow, over deletions and trimming too.
+#[derive(Debug, Clone, Default)]
+pub struct Stream {
+    pub(super) blocks: Blocks,
+    pub(super) len: u64,
+    first_id: StreamId,
+    last_id: StreamId,
+    max_deleted_id: StreamId,
+    entries_added: u64,
+    groups: Groups,
+}
+
+impl Stream {
+    /// The most bytes of names and values that an entry may have.
+    pub const ENTRY_BYTES_MAX: usize = BlockLimits::BYTES_MAX;
+
+    /// An empty stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of entries.
+    #[inline]
+    #[allow(clippy::len_without_is_empty, reason = "an empty stream is as good a key as any")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The first entry's ID; `0-0` when there is none.
+    pub fn first_id(&self) -> StreamId {
+        self.first_id
+    }
+
+    /// The greatest ID ever given (or set by XSETID), whether or not its entry is still there.
+    #[inline]
+    pub fn last_id(&self) -> StreamId {
+        self.last_id
+    }
+
+    /// The greatest ID ever deleted by XDEL; `0-0` when none was.
+    pub fn max_deleted_id(&self) -> StreamId {
+        self.max_deleted_id
+    }
+
+    /// The number of entries ever added, deleted ones included.
+    pub fn entries_added(&self) -> u64 {
+        self.entries_added
+    }
+
+    /// The number of blocks that hold entries.
+    pub fn block_count(&self) -> usize {
+        self.blocks.count()
+    }
+
+    /// Each block's first ID, in order.
+    pub fn block_first_ids(&self) -> impl Iterator<Item = StreamId> {
+        self.blocks.first_ids()
+    }
+
+    /// The groups.
+    #[inline]
+    pub fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// The groups.
+    #[inline]
+    pub fn groups_mut(&mut self) -> &mut Groups {
+        &mut self.groups
+    }
+
+    /// The ID that the server gives the next entry at the time `now_ms`: never below what was
+    /// given. `None` when IDs are used up.
+    #[inline]
+    pub fn next_id(&self, now_ms: u64) -> Option<StreamId> {
+        if now_ms > self.last_id.ms { Some(StreamId::new(now_ms, 0)) } else { self.last_id.next() }
+    }
+
+    /// Appends an entry. `id` is greater than [`Self::last_id`], the fields are one at least and
+    /// of at most [`Self::ENTRY_BYTES_MAX`].
+    #[inline]
+    pub fn append<'f>(
+        &mut self,
+        id: StreamId,
+        fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,
+        limits: &BlockLimits,
+    ) {
+        debug_assert!(id > self.last_id || (id > StreamId::MIN && self.last_id == StreamId::MIN));
+        let text_len = fields.clone().map(|(name, value)| name.len() + value.len()).sum();
+        self.blocks.append(id, fields, text_len, limits);
+        if self.len == 0 {
+            self.first_id = id;
+        }
+        self.len += 1;
+        self.entries_added += 1;
+        self.last_id = id;
+    }
+
+    /// Calls `visit` for each entry from `start` to `end`, both included, in order, until it
+    /// breaks.
+    #[inline]
+    pub fn scan(&self, start: StreamId, end: StreamId, mut visit: impl FnMut(Entry<'_>) -> ControlFlow<()>) {
+        self.blocks.scan(start, end, &mut visit);
+    }
+
+    /// Calls `visit` for each entry from `end` down to `start`, both included, until it breaks.
+    pub fn scan_reverse(
+        &self,
+        start: StreamId,
+        end: StreamId,
+        mut visit: impl FnMut(Entry<'_>) -> ControlFlow<()>,
+    ) {
+        self.blocks.scan_reverse(start, end, &mut visit);
+    }
+
+    /// Calls `read` with the entry of this ID; `None` when there is none.
+    pub fn find_entry<R>(&self, id: StreamId, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
+        let (mut read, mut result) = (Some(read), None);
+        self.scan(id, id, |entry| {
+            result = read.take().map(|read| read(entry));
+            ControlFlow::Break(())
+        });
+        result
+    }
+
+    /// Whether an entry of this ID is there.
+    pub fn contains(&self, id: StreamId) -> bool {
+        self.len > 0 && self.blocks.contains(id)
+    }
+
+    /// The last entry's ID, which is below [`Self::last_id`] when that one was deleted.
+    pub fn last_entry_id(&self) -> Option<StreamId> {
+        let mut last = None;
+        self.scan_reverse(StreamId::MIN, StreamId::MAX, |entry| {
+            last = Some(entry.id);
+            ControlFlow::Break(())
+        });
+        last
+    }
+
+    /// Deletes an entry; `false` when there is none of this ID.
+    pub fn delete(&mut self, id: StreamId) -> bool {
+        if self.len == 0 || !self.blocks.delete(id) {
+            return false;
+        }
+        self.len -= 1;
+        self.max_deleted_id = self.max_deleted_id.max(id);
+        if id == self.first_id {
+            self.refresh_first_id();
+        }
+        true
+    }
+
+    pub(super) fn refresh_first_id(&mut self) {
+        let mut first = StreamId::MIN;
+        self.scan(StreamId::MIN, StreamId::MAX, |entry| {
+            first = entry.id;
+            ControlFlow::Break(())
+        });
+        self.first_id = first;
+    }
+
+    /// Sets the counters (XSETID); `last_id` is not below the last entry's ID.
+    pub fn set_counters(
+        &mut self,
+        last_id: StreamId,
+        entries_added: Option<u64>,
+        max_deleted_id: Option<StreamId>,
+    ) {
+        self.last_id = last_id;
+        if let Some(entries_added) = entries_added {
+            self.entries_added = entries_added;
+        }
+        if let Some(max_deleted_id) = max_deleted_id {
+            self.max_deleted_id = max_deleted_id;
+        }
+    }
+
+    /// Whether an entry at or above `start` may have been deleted.
+    #[inline]
+    pub fn has_deleted_since(&self, start: StreamId) -> bool {
+        self.len > 0 && self.max_deleted_id != StreamId::MIN && start <= self.max_deleted_id
+    }
+
+    /// How many entries were ever added up to `id`, that one included; `None` where the counters
+    /// cannot tell.
+    pub fn find_entries_added_until(&self, id: StreamId) -> Option<u64> {
+        if self.entries_added == 0 {
+            return Some(0);
+        }
+        if self.len == 0 && id <= self.last_id {
+            return Some(self.entries_added);
+        }
+        if id == self.last_id {
+            return Some(self.entries_added);
+        }
+        if id > self.last_id {
+            return None;
+        }
+        if self.max_deleted_id == StreamId::MIN || self.max_deleted_id < self.first_id {
+            let before_first = self.entries_added.wrapping_sub(self.len);
+            if id < self.first_id {
+                return Some(before_first);
+            }
+            if id == self.first_id {
+                return Some(before_first.wrapping_add(1));
+            }
+        }
+        None
+    }
+
+    /// How many entries a group has still to read; `None` where the counters cannot tell.
+    pub fn find_lag(&self, group: &Group) -> Option<u64> {
+        if self.entries_added == 0 {
+            return Some(0);
+        }
+        match group.entries_read {
+            Some(read) if !self.has_deleted_since(group.last_delivered_id) => {
+                Some(self.entries_added.wrapping_sub(read))
+            }
+            _ => self
+                .find_entries_added_until(group.last_delivered_id)
+                .map(|read| self.entries_added.wrapping_sub(read)),
+        }
+    }
+
+    /// Memory behind the struct, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        self.blocks.heap_bytes() + self.groups.heap_bytes()
+    }
+
+    /// Asserts what always holds.
+    #[cfg(test)]
+    pub(crate) fn check_invariants(&self) {
+        self.blocks.check_invariants();
+        let mut ids = Vec::new();
+        self.scan(StreamId::MIN, StreamId::MAX, |entry| {
+            ids.push(entry.id);
+            ControlFlow::Continue(())
+        });
+        assert!(ids.is_sorted_by(|a, b| a < b));
+        assert_eq!(ids.len() as u64, self.len);
+        assert_eq!(ids.first().copied().unwrap_or_default(), self.first_id);
+        assert!(ids.last().is_none_or(|&last| last <= self.last_id));
+        for (_, group) in self.groups.iter() {
+            group.check_invariants();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Trim, TrimStrategy};
+
+    fn stream(len: u64) -> Stream {
+        let mut stream = Stream::new();
+        for n in 1..=len {
+            let fields = [(&b"f"[..], &b"v"[..])];
+            stream.append(
+                StreamId::new(n, 0),
+                fields.into_iter(),
+                &BlockLimits { bytes_max: 4096, entries_max: 10 },
+            );
+        }
+        stream.check_invariants();
+        stream
+    }
+
+    fn ids(stream: &Stream) -> Vec<u64> {
+        let mut ids = Vec::new();
+        stream.scan(StreamId::MIN, StreamId::MAX, |entry| {
+            ids.push(entry.id.ms);
+            ControlFlow::Continue(())
+        });
+        let mut reversed = Vec::new();
+        stream.scan_reverse(StreamId::MIN, StreamId::MAX, |entry| {
+            reversed.push(entry.id.ms);
+            ControlFlow::Continue(())
+        });
+        reversed.reverse();
+        assert_eq!(ids, reversed);
+        ids
+    }
+
+    #[track_caller]
+    fn check_trim(strategy: TrimStrategy, approximate: bool, limit: Option<u64>, first_left: u64) {
+        let mut stream = stream(95);
+        let dropped = stream.trim(&Trim { strategy, approximate, limit });
+        stream.check_invariants();
+        assert_eq!(ids(&stream), (first_left..=95).collect::<Vec<_>>());
+        assert_eq!(dropped, first_left - 1);
+    }
+
+    #[test]
+    fn trimming() {
+        use TrimStrategy::{MaxLen, MinId};
+        check_trim(MaxLen(95), false, None, 1);
+        check_trim(MaxLen(42), false, None, 54);
+        check_trim(MaxLen(42), true, None, 51);
+        check_trim(MaxLen(42), true, Some(25), 21);
+        check_trim(MaxLen(0), false, None, 96);
+        check_trim(MaxLen(0), true, None, 96);
+        check_trim(MinId(StreamId::new(55, 0)), false, None, 55);
+        check_trim(MinId(StreamId::new(55, 0)), true, None, 51);
+        check_trim(MinId(StreamId::MAX), true, Some(9), 1);
+    }
+
+    /// Random appends, deletions and trims against a plain list, with clones held meanwhile.
+    #[test]
+    fn behaves_as_a_plain_list() {
+        for seed in 0..40 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let limits = BlockLimits { bytes_max: random.usize(64..600), entries_max: random.usize(0..20) };
+            let (mut stream, mut model, mut clones) = (Stream::new(), Vec::<u64>::new(), Vec::new());
+            let mut next = 1;
+            for _ in 0..400 {
+                match random.u32(0..10) {
+                    0..6 => {
+                        next += random.u64(1..3);
+                        let value = "v".repeat(random.usize(0..30));
+                        let fields = [(&b"f"[..], value.as_bytes()), (&b"g"[..], &b"12"[..])];
+                        stream.append(StreamId::new(next, 0), fields.into_iter(), &limits);
+                        model.push(next);
+                    }
+                    6..8 => {
+                        let id = random.u64(0..next + 2);
+                        let expected = model.binary_search(&id).map(|at| model.remove(at)).is_ok();
+                        assert_eq!(stream.delete(StreamId::new(id, 0)), expected);
+                        assert!(!stream.contains(StreamId::new(id, 0)));
+                    }
+                    8 => {
+                        let max = random.usize(0..60);
+                        let trim = Trim {
+                            strategy: TrimStrategy::MaxLen(max as u64),
+                            approximate: false,
+                            limit: None,
+                        };
+                        stream.trim(&trim);
+                        model.drain(..model.len().saturating_sub(max));
+                    }
+                    _ => clones.push((stream.clone(), model.clone())),
+                }
+                stream.check_invariants();
+            }
+            assert_eq!(ids(&stream), model);
+            for (clone, model) in &clones {
+                assert_eq!(&ids(clone), model, "a clone does not see later changes");
+            }
+        }
+    }
+}
