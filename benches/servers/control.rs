@@ -1,0 +1,77 @@
+//! One connection for the commands around a measurement: preparing, asking, checking.
+
+use redis_protocol::resp2::decode::decode;
+use redis_protocol::resp2::types::OwnedFrame;
+use std::io::{self, Error, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::requests::encode_request;
+
+pub(crate) struct Control {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Control {
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Control> {
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Control { stream, received: Vec::new() })
+    }
+
+    /// Sends one command, its arguments parted by blanks, and returns the reply. An error reply is an error.
+    pub(crate) fn call(&mut self, line: &str) -> io::Result<OwnedFrame> {
+        let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let mut request = Vec::new();
+        encode_request(&mut request, &arguments);
+        self.stream.write_all(&request)?;
+        loop {
+            let decoded = decode(&self.received).map_err(|error| Error::other(format!("{line}: {error}")))?;
+            if let Some((frame, length)) = decoded {
+                self.received.drain(..length);
+                return match frame {
+                    OwnedFrame::Error(text) => Err(Error::other(format!("{line}: {text}"))),
+                    frame => Ok(frame),
+                };
+            }
+            let mut chunk = [0; 16 * 1024];
+            match self.stream.read(&mut chunk)? {
+                0 => return Err(Error::other(format!("{line}: the server closed the connection"))),
+                length => self.received.extend_from_slice(&chunk[..length]),
+            }
+        }
+    }
+
+    pub(crate) fn call_integer(&mut self, line: &str) -> io::Result<u64> {
+        match self.call(line)? {
+            OwnedFrame::Integer(number) if number >= 0 => Ok(number.unsigned_abs()),
+            other => Err(Error::other(format!("{line}: not a count: {other:?}"))),
+        }
+    }
+
+    /// How many entries are pending in a group.
+    pub(crate) fn count_pending(&mut self, key: &str, group: &str) -> io::Result<u64> {
+        let line = format!("XPENDING {key} {group}");
+        match self.call(&line)? {
+            OwnedFrame::Array(parts) => match parts.first() {
+                Some(OwnedFrame::Integer(count)) => Ok(count.unsigned_abs()),
+                _ => Err(Error::other(format!("{line}: no count in {parts:?}"))),
+            },
+            other => Err(Error::other(format!("{line}: not a summary: {other:?}"))),
+        }
+    }
+
+    /// Bytes that the server says it has allocated.
+    pub(crate) fn read_used_memory(&mut self) -> io::Result<u64> {
+        let text = match self.call("INFO memory")? {
+            OwnedFrame::BulkString(text) => String::from_utf8_lossy(&text).into_owned(),
+            other => return Err(Error::other(format!("INFO memory: not text: {other:?}"))),
+        };
+        let field = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        field
+            .and_then(|bytes| bytes.trim().parse().ok())
+            .ok_or_else(|| Error::other("INFO memory has no used_memory"))
+    }
+}

@@ -1,0 +1,199 @@
+//! The cases whose figure is bytes: per entry, per pending entry, per stream.
+
+use crate::Outcome;
+use crate::control::Control;
+use crate::entries::{IdStyle, Ids, SEED, Shape};
+use crate::fill::{GROUP, KEY, acknowledge, fill_small_streams, fill_stream, read_all};
+use crate::machine::Cores;
+use crate::options::Scale;
+use crate::process::{Peer, Persistence, Server};
+use fastrand::Rng;
+use std::time::Duration;
+
+/// Consumers that the pending entries are spread over.
+const CONSUMERS: usize = 2;
+
+/// One figure to be measured.
+#[derive(Debug)]
+pub(crate) struct MemoryCase {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    held: Held,
+    /// Entries or streams that the bytes are divided by, before scaling.
+    items: u64,
+    pub(crate) target: Option<Limit>,
+    pub(crate) goal: Option<Limit>,
+}
+
+/// The most that millstream may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Limit {
+    /// Of redis's bytes.
+    Ratio(f64),
+    Bytes(f64),
+}
+
+/// What the bytes are held by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Held {
+    /// The entries of one stream.
+    Entries(Shape),
+    /// Entries that were delivered, over those that were not.
+    Pending,
+    /// What is left of pending entries when all are acknowledged, out of order.
+    Acknowledged,
+    /// Streams of one entry.
+    SmallStreams,
+}
+
+const fn case(
+    name: &'static str,
+    what: &'static str,
+    held: Held,
+    items: u64,
+    limits: [Option<Limit>; 2],
+) -> MemoryCase {
+    let [target, goal] = limits;
+    MemoryCase { name, what, held, items, target, goal }
+}
+
+const fn ratio(ratio: f64) -> Option<Limit> {
+    Some(Limit::Ratio(ratio))
+}
+
+const fn bytes(bytes: f64) -> Option<Limit> {
+    Some(Limit::Bytes(bytes))
+}
+
+pub(crate) const MEMORY_CASES: &[MemoryCase] = &[
+    case(
+        "mem-value16",
+        "per entry, one value of 16 bytes",
+        Held::Entries(Shape::Value16),
+        1_000_000,
+        [ratio(1.0), ratio(0.8)],
+    ),
+    case(
+        "mem-order",
+        "per entry, five small fields of an order",
+        Held::Entries(Shape::Order),
+        1_000_000,
+        [ratio(1.0), ratio(0.8)],
+    ),
+    case(
+        "mem-json300",
+        "per entry, one JSON value of 300 bytes",
+        Held::Entries(Shape::Json300),
+        400_000,
+        [ratio(1.0), ratio(0.95)],
+    ),
+    case(
+        "mem-pending",
+        "per pending entry, two consumers",
+        Held::Pending,
+        500_000,
+        [bytes(48.0), bytes(32.0)],
+    ),
+    case(
+        "mem-acknowledged",
+        "left per entry read and acknowledged out of order",
+        Held::Acknowledged,
+        500_000,
+        [None, None],
+    ),
+    case(
+        "mem-small-streams",
+        "per stream of one entry with a value of 16 bytes",
+        Held::SmallStreams,
+        100_000,
+        [None, ratio(0.6)],
+    ),
+];
+
+/// What one run of a case on one server gave. Growth may be negative: memory was given back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemoryRun {
+    pub(crate) items: u64,
+    /// By the server's own account, `used_memory` of INFO.
+    pub(crate) used_growth: i64,
+    /// By the kernel's account, pages in RAM.
+    pub(crate) resident_growth: i64,
+}
+
+impl MemoryRun {
+    pub(crate) fn measure(case: &MemoryCase, peer: &Peer, cores: Cores, scale: Scale) -> Outcome<MemoryRun> {
+        let server = Server::start(peer, Persistence::Off, cores)?;
+        let mut control = server.control()?;
+        let items = scale.of(case.items);
+        let (address, ids) = (server.address(), IdStyle::Bursty);
+        if matches!(case.held, Held::Pending | Held::Acknowledged) {
+            fill_stream(address, ids, Shape::Value16, items)?;
+            control.call(&format!("XGROUP CREATE {KEY} {GROUP} 0"))?;
+        }
+        let before = read_memory(&server, &mut control)?;
+        match case.held {
+            Held::Entries(shape) => fill_stream(address, ids, shape, items)?,
+            Held::Pending => read_all(address, items, CONSUMERS)?,
+            Held::Acknowledged => {
+                read_all(address, items, CONSUMERS)?;
+                check_count("pending entries", control.count_pending(KEY, GROUP)?, items)?;
+                acknowledge(address, &shuffle_ids(items))?;
+            }
+            Held::SmallStreams => fill_small_streams(address, Shape::Value16, items)?,
+        }
+        let after = read_memory(&server, &mut control)?;
+        case.check_outcome(&mut control, items)?;
+        Ok(MemoryRun { items, used_growth: after.0 - before.0, resident_growth: after.1 - before.1 })
+    }
+
+    pub(crate) fn used_bytes_per_item(&self) -> f64 {
+        self.used_growth as f64 / self.items as f64
+    }
+
+    pub(crate) fn resident_bytes_per_item(&self) -> f64 {
+        self.resident_growth as f64 / self.items as f64
+    }
+}
+
+/// `used_memory` and resident bytes.
+fn read_memory(server: &Server, control: &mut Control) -> Outcome<(i64, i64)> {
+    // The connections of the last load close, and their buffers go, in the server's own time.
+    std::thread::sleep(Duration::from_millis(300));
+    let used = i64::try_from(control.read_used_memory()?)?;
+    Ok((used, i64::try_from(server.read_resident_bytes()?)?))
+}
+
+/// The IDs that [`fill_stream`] gave, in random order.
+fn shuffle_ids(entries: u64) -> Vec<Vec<u8>> {
+    let mut rng = Rng::with_seed(SEED);
+    let mut ids = Ids::new(IdStyle::Bursty);
+    let mut index = 0;
+    let mut next = || {
+        let id = ids.next_id(&mut rng);
+        // The entry's fields take from the same sequence of random numbers.
+        let _ = Shape::Value16.build_fields(index, &mut rng);
+        index += 1;
+        id
+    };
+    let mut all: Vec<Vec<u8>> = (0..entries).map(|_| next()).collect();
+    rng.shuffle(&mut all);
+    all
+}
+
+impl MemoryCase {
+    fn check_outcome(&self, control: &mut Control, items: u64) -> Outcome<()> {
+        match self.held {
+            Held::Entries(_) => check_count("entries", control.call_integer(&format!("XLEN {KEY}"))?, items),
+            Held::Pending => check_count("pending entries", control.count_pending(KEY, GROUP)?, items),
+            Held::Acknowledged => check_count("pending entries", control.count_pending(KEY, GROUP)?, 0),
+            Held::SmallStreams => check_count("keys", control.call_integer("DBSIZE")?, items),
+        }
+    }
+}
+
+fn check_count(what: &str, found: u64, expected: u64) -> Outcome<()> {
+    if found != expected {
+        return Err(format!("the server has {found} {what}, not {expected}").into());
+    }
+    Ok(())
+}
