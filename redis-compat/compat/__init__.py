@@ -1,0 +1,10 @@
+"""The compatibility driver: other people's test suites, run against a server binary from outside.
+
+Standard library only. The modules, each with one task:
+
+- `sources`: fetches the suites and checks them against the pinned checksums;
+- `server`: starts and ends the server under test;
+- `tcl`, `redis_py`: run one suite and turn its output into results;
+- `verdict`: holds results against the expected failures;
+- `pytest_recorder`: a pytest plugin that writes one line per test, loaded into the redis-py run.
+"""

@@ -1,0 +1,122 @@
+"""Fetches the suites: redis's from Debian's source package, redis-py's from its source distribution.
+
+Downloads stay in the cache directory; a file there is used only while its checksum is the pinned one.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+KEYRINGS = (
+    Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
+    Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
+)
+MIRROR_VARIABLE = "MILLSTREAM_DEBIAN_MIRROR"
+
+
+class SourceError(Exception):
+    """A suite could not be fetched, or is not the one that is pinned."""
+
+
+def fetch_redis_tests(settings: dict, cache: Path) -> Path:
+    """Returns the directory of the unpacked redis source, fetching Debian's source package at need."""
+    tarball = cache / settings["tarball"]
+    if not _has_checksum(tarball, settings["tarball_sha256"]):
+        _apt_get_source(settings, cache)
+    return _unpack(tarball, settings["tarball_sha256"], cache / f"redis-{settings['upstream_version']}")
+
+
+def fetch_redis_py(version: str, settings: dict, cache: Path, python: Path) -> Path:
+    """Returns the directory of redis-py's unpacked source distribution, fetching it with pip at need."""
+    sdist = cache / f"redis-{version}.tar.gz"
+    if not _has_checksum(sdist, settings["sdist_sha256"]):
+        cache.mkdir(parents=True, exist_ok=True)
+        sdist.unlink(missing_ok=True)
+        command = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "redis"]
+        _run([*command, "--dest", cache, f"redis=={version}"], "redis-py's source distribution could not be fetched")
+    return _unpack(sdist, settings["sdist_sha256"], cache / f"redis-py-{version}")
+
+
+def pinned_version(requirements: Path, package: str) -> str:
+    """Returns the version that the requirements file pins for `package`."""
+    for line in requirements.read_text().splitlines():
+        name, _, version = line.partition("==")
+        if name.strip() == package and version:
+            return version.split()[0]
+    raise SourceError(f"{requirements} pins no version of {package}")
+
+
+def _apt_get_source(settings: dict, cache: Path) -> None:
+    """Downloads the upstream tarball of a Debian source package.
+
+    apt works on lists and settings of its own below the cache, so the system's sources and lists stay as they are.
+    apt checks the file against the archive's signed index before it hands it over.
+    """
+    if shutil.which("apt-get") is None:
+        raise SourceError("apt-get is needed to fetch redis's tests: they come from Debian's source package")
+    keyring = next((path for path in KEYRINGS if path.exists()), None)
+    if keyring is None:
+        raise SourceError("the package debian-archive-keyring is missing")
+    apt = cache / "apt"
+    for directory in ("lists/partial", "archives/partial", "etc"):
+        (apt / directory).mkdir(parents=True, exist_ok=True)
+    sources = apt / "etc" / "sources.list"
+    sources.write_text(f"deb-src [signed-by={keyring}] {_debian_mirror()} {settings['debian_suite']} main\n")
+    options = {
+        "Dir::Etc::SourceList": sources,
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::State::Lists": apt / "lists",
+        "Dir::Cache": apt,
+        "APT::Sandbox::User": "",
+    }
+    apt_get = ["apt-get", "--quiet=2"]
+    for name, value in options.items():
+        apt_get += ["-o", f"{name}={value}"]
+    trouble = "Debian's source package of redis could not be fetched"
+    _run([*apt_get, "update"], trouble, cwd=cache)
+    _run([*apt_get, "source", "--download-only", "--tar-only", settings["source_package"]], trouble, cwd=cache)
+
+
+def _debian_mirror() -> str:
+    """Returns the address of the Debian archive that the system's own apt sources name."""
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    if mirror:
+        return mirror
+    targets = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    for line in targets.stdout.splitlines():
+        address, _, component = line.partition(" ")
+        if component == "main" and address.rstrip("/").endswith("/debian"):
+            return address
+    raise SourceError(f"apt's sources name no Debian archive; set {MIRROR_VARIABLE} to the address of one")
+
+
+def _unpack(tarball: Path, checksum: str, target: Path) -> Path:
+    if not _has_checksum(tarball, checksum):
+        raise SourceError(f"{tarball} is not the pinned file (its SHA-256 should be {checksum})")
+    done = target / ".unpacked"
+    if done.exists() and done.read_text() == checksum:
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    command = ["tar", "--extract", "--no-same-owner", "--strip-components=1", "--file", tarball, "--directory", target]
+    _run(command, f"{tarball} could not be unpacked")
+    done.write_text(checksum)
+    return target
+
+
+def _has_checksum(path: Path, checksum: str) -> bool:
+    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == checksum
+
+
+def _run(command: list, trouble: str, cwd: Path | None = None) -> None:
+    done = subprocess.run([str(word) for word in command], cwd=cwd, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        raise SourceError(f"{trouble} ({' '.join(str(word) for word in command[:2])} exited with {done.returncode})")

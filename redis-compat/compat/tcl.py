@@ -1,0 +1,114 @@
+"""Runs test files of redis's own Tcl suite against a server that is already running.
+
+The suite's external mode starts no server: it connects to host and port, and skips by itself what it cannot do
+from outside (tests tagged `external:skip`).
+"""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+from .results import Outcome, TestResult
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+STATUS = re.compile(r"^\[(ok|err|skip|ignore|exception|TIMEOUT)\]:? ?(.*)$")
+ELAPSED = re.compile(r" \(\d+ ms\)$")
+IN_PROGRESS = re.compile(r"^\S+ => \(IN PROGRESS\) (.*)$")
+THE_END = "The End"
+GRACE_SECONDS = 30
+WHOLE_RUN_SECONDS_MAX = 900
+
+
+class TclRun:
+    """What one run of one test file said: results, the test that hung, and faults outside any test."""
+
+    def __init__(self) -> None:
+        self.results: list[TestResult] = []
+        self.hung_test: str | None = None
+        self.troubles: list[str] = []
+
+
+def run_unit(source: Path, unit: str, port: int, silence_s_max: int, without: list[str]) -> TclRun:
+    """Runs one test file and parses what it prints.
+
+    `silence_s_max` ends a run in which no test ends for that long; `without` names tests to leave out.
+    """
+    command = ["tclsh", "tests/test_helper.tcl", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--single", unit, "--clients", "1", "--timeout", str(silence_s_max)]
+    command += ["--durable"]  # an error in one test is that test's failure and does not end the run
+    for name in without:
+        command += ["--skiptest", name]
+    process = subprocess.Popen(
+        command,
+        cwd=source,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # its test client is a child of its own, which a kill of the parent alone would leave
+    )
+    late = False
+    try:
+        output, _ = process.communicate(timeout=WHOLE_RUN_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate(timeout=GRACE_SECONDS)
+        late = True
+    run = parse_output(output.decode(errors="replace"), unit)
+    if late:
+        run.troubles.append(f"{unit} still ran after {WHOLE_RUN_SECONDS_MAX} s")
+    return run
+
+
+def parse_output(output: str, unit: str) -> TclRun:
+    """Turns the suite's printed lines into results; a test name that occurs again gets ` #2`, ` #3`, ..."""
+    run = TclRun()
+    seen: dict[str, int] = {}
+    body, ended, _ = COLOUR.sub("", output).partition(THE_END)
+    failure: list[str] | None = None
+    outside: list[str] = []
+
+    def add(name: str, outcome: Outcome, message: str = "") -> None:
+        seen[name] = seen.get(name, 0) + 1
+        suffix = f" #{seen[name]}" if seen[name] > 1 else ""
+        run.results.append(TestResult(f"{unit}: {name}{suffix}", outcome, message))
+
+    def close_failure() -> None:
+        nonlocal failure
+        if failure is not None:
+            add(failure[0].rpartition(" in tests/")[0] or failure[0], Outcome.FAILED, "\n".join(failure[1:]).strip())
+        failure = None
+
+    for line in body.splitlines():
+        status = STATUS.match(line)
+        hung = IN_PROGRESS.match(line)
+        if hung:
+            run.hung_test = hung[1]
+        elif status is None:
+            if failure is not None and not re.match(r"^\[\d+/\d+ done\]", line):
+                failure.append(line)
+            elif outside:
+                outside.append(line)
+        elif status[1] == "err":
+            close_failure()
+            failure = [status[2]]
+        elif status[1] == "ok":
+            close_failure()
+            add(ELAPSED.sub("", status[2]), Outcome.PASSED)
+        elif status[1] == "skip":
+            close_failure()
+            add(status[2], Outcome.SKIPPED, "left out by the driver")
+        elif status[1] == "ignore":  # with a test's name, or for a whole block with the reason alone
+            close_failure()
+            name, _, reason = status[2].rpartition(": ")
+            add(name or "(a block of tests)", Outcome.SKIPPED, reason)
+        else:
+            close_failure()
+            outside.append(line)
+    close_failure()
+    if run.hung_test is None and outside:
+        run.troubles.append("\n".join(outside))
+    if run.hung_test is None and not ended and not outside:
+        run.troubles.append(f"{unit} did not come to its end; its last lines:\n" + "\n".join(body.splitlines()[-15:]))
+    return run
