@@ -1,0 +1,184 @@
+//! [`Buffer`]: the bytes that were appended and not yet written, cut into chunks.
+
+use std::mem;
+
+use super::annotation::{self, CHUNK_LINE_BYTES, FileTag};
+use super::effects::{Effects, encode_select};
+use super::position::Position;
+
+/// The greatest size of a chunk that holds more than one append. Recovery checks a chunk as a whole before it applies
+/// any of it; this keeps what it must hold in memory for that small. One append of more bytes is a chunk of its own.
+pub(super) const CHUNK_BYTES_MAX: usize = 4 << 20;
+/// A buffer that grew beyond this gives its memory back once it was written.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
+/// Chunks as they are written to the file: each is a chunk line (at first only the room for it) and whole commands.
+#[derive(Debug, Default)]
+pub(super) struct Chunks {
+    bytes: Vec<u8>,
+    /// Where in `bytes` each chunk begins.
+    starts: Vec<usize>,
+}
+
+impl Chunks {
+    /// Fills in all chunk lines and answers the bytes to write.
+    pub(super) fn seal(&mut self, tag: FileTag, synced_offset: u64) -> &[u8] {
+        let mut end = self.bytes.len();
+        for &start in self.starts.iter().rev() {
+            annotation::seal_chunk(&mut self.bytes[start..end], tag, synced_offset);
+            end = start;
+        }
+        &self.bytes
+    }
+
+    /// Empties it; memory of a usual size is kept.
+    pub(super) fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.starts.clear();
+    }
+
+    fn begin_chunk(&mut self) {
+        self.starts.push(self.bytes.len());
+        self.bytes.resize(self.bytes.len() + CHUNK_LINE_BYTES, 0);
+    }
+}
+
+/// What was appended and not yet taken for writing.
+///
+/// Every connection waits for its own bytes to be written before it goes on, so the buffer holds at most one batch of each.
+///
+/// Invariants: `end` is the sum of all bytes ever appended, chunk lines included; all effects of one append are in one chunk.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    chunks: Chunks,
+    end: Position,
+    /// The database that the log's reader is in at the end; `None` before the first effect.
+    db: Option<usize>,
+    /// The log takes nothing any more: positions go on, bytes are dropped.
+    is_closed: bool,
+}
+
+impl Buffer {
+    /// Takes effects over. See [`super::Log::append`].
+    pub(super) fn append(&mut self, effects: &Effects) -> Position {
+        let Some((first_db, last_db)) = effects.dbs() else { return self.end };
+        if self.is_closed {
+            self.end.0 += effects.len() as u64;
+            return self.end;
+        }
+        let before = self.chunks.bytes.len();
+        let is_full = |start: &usize| before - start + effects.len() > CHUNK_BYTES_MAX;
+        if self.chunks.starts.last().is_none_or(is_full) {
+            self.chunks.begin_chunk();
+        }
+        if self.db != Some(first_db) {
+            encode_select(&mut self.chunks.bytes, first_db);
+        }
+        self.db = Some(last_db);
+        self.chunks.bytes.extend_from_slice(effects.as_bytes());
+        self.end.0 += (self.chunks.bytes.len() - before) as u64;
+        self.end
+    }
+
+    /// Adds a chunk without commands, whose line tells how far the file is durable.
+    pub(super) fn append_empty_chunk(&mut self) -> Position {
+        if !self.is_closed {
+            self.chunks.begin_chunk();
+            self.end.0 += CHUNK_LINE_BYTES as u64;
+        }
+        self.end
+    }
+
+    /// Exchanges the content for empty `chunks` and answers the position behind it.
+    pub(super) fn take(&mut self, chunks: &mut Chunks) -> Position {
+        debug_assert!(chunks.bytes.is_empty());
+        mem::swap(&mut self.chunks, chunks);
+        self.end
+    }
+
+    /// Drops the content, and all that is appended from now on.
+    pub(super) fn close(&mut self) {
+        self.chunks = Chunks::default();
+        self.is_closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effects_of(db: usize, arg: &[u8]) -> Effects {
+        let mut effects = Effects::new();
+        effects.begin(db, 1);
+        effects.arg(arg);
+        effects
+    }
+
+    /// Appends, takes, and compares each chunk's commands.
+    fn check(buffer: &mut Buffer, appends: &[Effects], expected: &[&[u8]]) {
+        let start = buffer.end.bytes();
+        for effects in appends {
+            let before = buffer.end;
+            assert!(buffer.append(effects) > before || effects.is_empty());
+        }
+        let mut chunks = Chunks::default();
+        let end = buffer.take(&mut chunks).bytes();
+        assert_eq!(end - start, chunks.bytes.len() as u64);
+        let ends = chunks.starts.iter().skip(1).copied().chain([chunks.bytes.len()]);
+        let payloads: Vec<&[u8]> = chunks
+            .starts
+            .iter()
+            .zip(ends)
+            .map(|(start, end)| &chunks.bytes[start + CHUNK_LINE_BYTES..end])
+            .collect();
+        assert!(payloads == expected);
+    }
+
+    #[test]
+    fn select_is_written_when_the_database_changes() {
+        let mut buffer = Buffer::default();
+        let appends = [effects_of(0, b"A"), Effects::new(), effects_of(0, b"B")];
+        check(
+            &mut buffer,
+            &appends,
+            &[b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$1\r\nA\r\n*1\r\n$1\r\nB\r\n"],
+        );
+        check(&mut buffer, &[effects_of(0, b"C")], &[b"*1\r\n$1\r\nC\r\n"]);
+        check(
+            &mut buffer,
+            &[effects_of(12, b"D")],
+            &[b"*2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n*1\r\n$1\r\nD\r\n"],
+        );
+        check(&mut buffer, &[Effects::new()], &[]);
+    }
+
+    #[test]
+    fn chunks_are_bounded_and_appends_are_not_split() {
+        let half = || effects_of(0, &vec![b'x'; CHUNK_BYTES_MAX / 2 - 100]);
+        let large = || effects_of(0, &vec![b'x'; CHUNK_BYTES_MAX * 2]);
+        let mut buffer = Buffer { db: Some(0), ..Buffer::default() };
+        let appends = [half(), half(), half(), large(), half()];
+        let two_halves = [half().as_bytes(), half().as_bytes()].concat();
+        let (one_half, one_large) = (half(), large());
+        check(
+            &mut buffer,
+            &appends,
+            &[&two_halves, one_half.as_bytes(), one_large.as_bytes(), one_half.as_bytes()],
+        );
+    }
+
+    #[test]
+    fn a_closed_buffer_counts_and_drops() {
+        let mut buffer = Buffer::default();
+        buffer.append(&effects_of(0, b"A"));
+        buffer.close();
+        let before = buffer.end;
+        assert!(buffer.append(&effects_of(0, b"B")) > before);
+        let mut chunks = Chunks::default();
+        buffer.take(&mut chunks);
+        assert!(chunks.bytes.is_empty());
+    }
+}

@@ -1,0 +1,144 @@
+//! [`LogError`]: everything that can go wrong with the append-only file.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What the log was doing when it failed. Its text follows "cannot".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogOperation {
+    /// Taking the directory's lock, which keeps a second server out.
+    Lock,
+    /// Making a file or a directory.
+    Create,
+    /// Opening a file that is there.
+    Open,
+    /// Listing a directory.
+    List,
+    /// Reading a file's bytes or understanding them.
+    Read,
+    /// Executing a command that was read from a file.
+    Replay,
+    /// Appending to a file.
+    Write,
+    /// Making a file's or a directory's changes durable.
+    Sync,
+    /// Cutting a file's end off.
+    Truncate,
+    /// Giving a file its final name.
+    Rename,
+    /// Starting the thread that writes and syncs.
+    Start,
+}
+
+impl fmt::Display for LogOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lock => "lock",
+            Self::Create => "create",
+            Self::Open => "open",
+            Self::List => "list",
+            Self::Read => "read",
+            Self::Replay => "replay",
+            Self::Write => "write to",
+            Self::Sync => "sync",
+            Self::Truncate => "truncate",
+            Self::Rename => "rename",
+            Self::Start => "start the log thread of",
+        })
+    }
+}
+
+/// Why an operation of the log failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogCause {
+    /// The operating system refused.
+    #[error("{}", system_message(.0))]
+    System(io::Error),
+    /// What was found is not what may be there.
+    #[error("{0}")]
+    Content(Cow<'static, str>),
+}
+
+/// A failure of the append-only file: what was tried, on which file, where in it, and why it failed. Its text is one line.
+#[derive(Debug, thiserror::Error)]
+#[error("append-only file: cannot {operation} {}{}: {cause}", .path.display(), at_offset(.offset))]
+pub struct LogError {
+    /// What was being done.
+    pub operation: LogOperation,
+    /// The file or directory it was done to.
+    pub path: PathBuf,
+    /// The byte offset in the file, where one is known.
+    pub offset: Option<u64>,
+    /// Why it failed.
+    pub cause: LogCause,
+}
+
+impl LogError {
+    /// An operation that the operating system refused.
+    pub fn system(operation: LogOperation, path: &Path, error: io::Error) -> Self {
+        Self { operation, path: path.to_path_buf(), offset: None, cause: LogCause::System(error) }
+    }
+
+    /// An operation that failed for what a file or directory contains.
+    pub fn content(operation: LogOperation, path: &Path, what: impl Into<Cow<'static, str>>) -> Self {
+        Self { operation, path: path.to_path_buf(), offset: None, cause: LogCause::Content(what.into()) }
+    }
+
+    /// The same error, with the byte offset at which it happened.
+    #[must_use]
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// The bare reason, as the system words it: what Redis's `MISCONF` reply quotes.
+    pub fn reason(&self) -> String {
+        self.cause.to_string()
+    }
+}
+
+fn at_offset(offset: &Option<u64>) -> String {
+    offset.map(|offset| format!(" at offset {offset}")).unwrap_or_default()
+}
+
+/// The system's words for an error, without the number that the standard library adds.
+fn system_message(error: &io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error() {
+        Some(code) => text.strip_suffix(&format!(" (os error {code})")).map(str::to_owned).unwrap_or(text),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: LogError, expected: &str) {
+        let text = error.to_string();
+        assert_eq!(text, expected);
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn one_line_says_what_where_and_why() {
+        let path = Path::new("d/appendonly.aof.1.incr.aof");
+        check(
+            LogError::system(LogOperation::Write, path, io::Error::from_raw_os_error(28)).at(17),
+            "append-only file: cannot write to d/appendonly.aof.1.incr.aof at offset 17: No space left on device",
+        );
+        check(
+            LogError::content(LogOperation::Read, path, "the checksum is wrong"),
+            "append-only file: cannot read d/appendonly.aof.1.incr.aof: the checksum is wrong",
+        );
+    }
+
+    #[test]
+    fn the_reason_alone_is_the_systems() {
+        let error =
+            LogError::system(LogOperation::Sync, Path::new("f"), io::Error::from_raw_os_error(5)).at(1);
+        assert_eq!(error.reason(), "Input/output error");
+    }
+}

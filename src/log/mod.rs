@@ -1,0 +1,30 @@
+//! The append-only file: what the server's commands changed, made durable, and read back at the next start.
+//!
+//! Commands write their [`Effects`]; the [`Log`] takes them over, writes them in the files that a [`Manifest`] lists
+//! and syncs them as the [`FsyncPolicy`] says; [`recover`] reads them back. The files are those of Redis 7: redis-server loads
+//! ours and we load its. What Redis's format lacks is in `#` lines, which its loader skips (see `annotation`).
+
+mod annotation;
+mod buffer;
+mod effects;
+mod error;
+mod fault;
+mod manifest;
+mod position;
+mod recovery;
+mod replay;
+mod storage;
+#[cfg(test)]
+mod testing;
+mod waiters;
+mod window;
+mod writer;
+
+pub use effects::{Effects, EffectsMark};
+pub use error::{LogCause, LogError, LogOperation};
+pub use fault::{Fault, FaultStorage, Survival};
+pub use manifest::{LogPaths, Manifest, ManifestFile};
+pub use position::{EffectLog, Position};
+pub use recovery::{DroppedTail, LoadProgress, Recovered, RecoverySettings, Replayed, recover, replay};
+pub use storage::{DirectoryLock, DiskStorage, Storage, StorageFile};
+pub use writer::{DurableAt, FsyncPolicy, Log, LogSettings, LogStatistics};

@@ -1,0 +1,425 @@
+//! [`FileReplay`]: reads one file of the log and has its commands executed.
+//!
+//! A file that redis-server wrote is commands and `#` lines. A file that Millstream made is chunks, each behind its line, and
+//! possibly commands that a redis-server appended to it. A chunk is checked before any command of it is executed.
+
+use super::annotation::{self, CHUNK_LINE_BYTES, ChunkLine, FILE_LINE_BYTES, FileStart, FileTag};
+use super::error::{LogError, LogOperation};
+use super::recovery::LoadProgress;
+use super::storage::StorageFile;
+use super::window::Window;
+use crate::protocol::{Decoded, DecoderLimits, Request, RequestDecoder};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+/// Executes a command; its error is why the command cannot be executed.
+pub(super) type Apply<'a> = dyn FnMut(&Request<'_>) -> Result<(), String> + 'a;
+
+/// The longest `#` line.
+const ANNOTATION_BYTES_MAX: usize = 64 << 10;
+/// A chunk of at most this size is checked in the window; one that is larger is read twice.
+const WINDOW_CHUNK_BYTES_MAX: u64 = super::buffer::CHUNK_BYTES_MAX as u64 + (64 << 10);
+/// The pieces in which a larger one is read to be checked, and in which a file is searched.
+const PIECE_BYTES: usize = 1 << 20;
+/// How much of a command is looked at first.
+const FIRST_LOOK_BYTES: usize = 4 << 10;
+
+/// The bounds of a command in a file: whatever the server once accepted.
+const LIMITS: DecoderLimits =
+    DecoderLimits { bulk_bytes_max: 1 << 40, arguments_max: i32::MAX as usize, unauthenticated: false };
+
+/// How the reading of a file ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FileEnd {
+    /// The tag, if Millstream made the file.
+    pub(super) tag: Option<FileTag>,
+    /// The size of the file's sound part.
+    pub(super) len: u64,
+    /// What is wrong behind it, if the file is longer: its tail is torn.
+    pub(super) torn: Option<String>,
+}
+
+/// Reads one file.
+pub(super) struct FileReplay<'a> {
+    path: &'a Path,
+    file: &'a dyn StorageFile,
+    window: Window<'a>,
+    tag: Option<FileTag>,
+    decoder: RequestDecoder,
+    transaction: Option<Transaction>,
+    /// Whether the element before was a command that stood outside of chunks.
+    after_foreign_command: bool,
+    apply: &'a mut Apply<'a>,
+    progress: &'a LoadProgress,
+    /// How many commands were executed.
+    pub(super) commands: u64,
+}
+
+/// The commands of a transaction whose EXEC was not seen yet.
+struct Transaction {
+    /// Where its MULTI is.
+    offset: u64,
+    bytes: Vec<u8>,
+    /// Where in the file each command was.
+    offsets: Vec<u64>,
+}
+
+/// Why an element of a file could not be used.
+enum Trouble {
+    /// The file cannot be used, wherever it ends.
+    Error(LogError),
+    /// The element at `offset` is damaged or cut off.
+    Damage { offset: u64, what: String, kind: Damage },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// The file ends within a command.
+    CutCommand,
+    /// A chunk is cut off or was not written as it was to be.
+    Chunk,
+    /// Something that is no command, annotation or chunk.
+    Unknown,
+}
+
+impl From<LogError> for Trouble {
+    fn from(error: LogError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What stands at an offset.
+enum Found {
+    /// A command of this many bytes.
+    Command(usize),
+    /// The bytes end within a command.
+    Cut,
+    /// No command.
+    Malformed(String),
+}
+
+impl<'a> FileReplay<'a> {
+    pub(super) fn new(
+        path: &'a Path,
+        file: &'a dyn StorageFile,
+        progress: &'a LoadProgress,
+        apply: &'a mut Apply<'a>,
+    ) -> Result<Self, LogError> {
+        let window = Window::new(file).map_err(|error| LogError::system(LogOperation::Read, path, error))?;
+        Ok(Self {
+            path,
+            file,
+            window,
+            tag: None,
+            decoder: RequestDecoder::new(),
+            transaction: None,
+            after_foreign_command: false,
+            apply,
+            progress,
+            commands: 0,
+        })
+    }
+
+    /// Reads the file to its end.
+    ///
+    /// # Errors
+    /// A file that cannot be read or that is corrupt in the middle, a command that cannot be executed. A torn tail
+    /// is no error.
+    pub(super) fn run(&mut self) -> Result<FileEnd, LogError> {
+        let mut offset = self.read_start()?;
+        let base = self.progress.loaded_bytes.load(Ordering::Relaxed);
+        while offset < self.window.file_len() {
+            match self.step(offset) {
+                Ok(next) => offset = next,
+                Err(Trouble::Error(error)) => return Err(error),
+                Err(Trouble::Damage { offset, what, kind }) => return self.judge(offset, what, kind),
+            }
+            self.progress.loaded_bytes.store(base + offset, Ordering::Relaxed);
+        }
+        if let Some(Transaction { offset, .. }) = self.transaction {
+            return self.judge(offset, "a transaction is not complete".into(), Damage::CutCommand);
+        }
+        Ok(FileEnd { tag: self.tag, len: offset, torn: None })
+    }
+
+    /// Finds out who made the file, and answers where its content begins.
+    fn read_start(&mut self) -> Result<u64, LogError> {
+        let start = read(&mut self.window, self.path, 0, FILE_LINE_BYTES)?;
+        let refuse = |what: &'static str| Err(LogError::content(LogOperation::Read, self.path, what).at(0));
+        match annotation::decode_file_line(&start[..start.len().min(FILE_LINE_BYTES)]) {
+            FileStart::Ours(tag) => {
+                self.tag = Some(tag);
+                Ok(FILE_LINE_BYTES as u64)
+            }
+            FileStart::OursUnknownVersion => refuse("it was written by a later version of Millstream"),
+            FileStart::Foreign if start.starts_with(b"REDIS") => {
+                refuse("it holds an RDB snapshot, which is not supported yet")
+            }
+            FileStart::Foreign => Ok(0),
+        }
+    }
+
+    /// Deals with what stands at `offset` and answers what is behind it.
+    fn step(&mut self, offset: u64) -> Result<u64, Trouble> {
+        let bytes = read(&mut self.window, self.path, offset, CHUNK_LINE_BYTES)?;
+        match bytes.first() {
+            Some(b'#') if self.tag.is_some() && !bytes.starts_with(b"#TS:") => {
+                let next = self.run_chunk(offset)?;
+                self.after_foreign_command = false;
+                Ok(next)
+            }
+            Some(b'#') => self.skip_annotation(offset, self.window.file_len()),
+            _ => {
+                let len = match self.find_command(offset, self.window.file_len())? {
+                    Found::Command(len) => len,
+                    Found::Cut => {
+                        let what = "a command is not complete".into();
+                        return Err(Trouble::Damage { offset, what, kind: Damage::CutCommand });
+                    }
+                    Found::Malformed(what) => {
+                        return Err(Trouble::Damage { offset, what, kind: Damage::Unknown });
+                    }
+                };
+                self.run_command(offset, len)?;
+                self.after_foreign_command = true;
+                Ok(offset + len as u64)
+            }
+        }
+    }
+
+    /// Checks the chunk at `offset`, executes its commands and answers what is behind it.
+    fn run_chunk(&mut self, offset: u64) -> Result<u64, Trouble> {
+        let damage = |what: &str| Trouble::Damage { offset, what: what.into(), kind: Damage::Chunk };
+        if self.transaction.is_some() {
+            return Err(self.corrupt(offset, "a chunk begins within a transaction").into());
+        }
+        let tag = self.tag.expect("only a file of ours has chunks");
+        let bytes = read(&mut self.window, self.path, offset, CHUNK_LINE_BYTES)?;
+        let Some(line) = bytes.get(..CHUNK_LINE_BYTES) else {
+            return Err(damage("a chunk is not complete"));
+        };
+        let Some(chunk) = annotation::decode_chunk_line(line, tag) else {
+            return Err(damage("a chunk line is expected here"));
+        };
+        let line_crc = annotation::crc_of_line(line);
+        let start = offset + CHUNK_LINE_BYTES as u64;
+        let Some(end) = start.checked_add(chunk.payload_bytes).filter(|end| *end <= self.window.file_len())
+        else {
+            return Err(damage("a chunk is not complete"));
+        };
+        if self.crc_of(start, chunk.payload_bytes, line_crc)? != chunk.crc {
+            return Err(damage("a chunk's checksum is wrong"));
+        }
+        let mut at = start;
+        while at < end {
+            let first = read(&mut self.window, self.path, at, 1)?.first();
+            if first == Some(&b'#') {
+                at = self.skip_annotation(at, end)?;
+                continue;
+            }
+            match self.find_command(at, end)? {
+                Found::Command(len) => {
+                    self.run_command(at, len)?;
+                    at += len as u64;
+                }
+                Found::Cut => return Err(self.corrupt(at, "a command does not end with its chunk").into()),
+                Found::Malformed(what) => return Err(self.corrupt(at, &what).into()),
+            }
+        }
+        if let Some(Transaction { offset, .. }) = self.transaction {
+            return Err(self.corrupt(offset, "a transaction does not end with its chunk").into());
+        }
+        Ok(end)
+    }
+
+    fn skip_annotation(&mut self, offset: u64, end: u64) -> Result<u64, Trouble> {
+        let limit = usize::try_from(end - offset).unwrap_or(usize::MAX).min(ANNOTATION_BYTES_MAX);
+        let bytes = read(&mut self.window, self.path, offset, limit)?;
+        let line = &bytes[..bytes.len().min(limit)];
+        match line.iter().position(|byte| *byte == b'\n') {
+            Some(len) => Ok(offset + len as u64 + 1),
+            None if limit < ANNOTATION_BYTES_MAX => {
+                let what = "an annotation is not complete".into();
+                Err(Trouble::Damage { offset, what, kind: Damage::CutCommand })
+            }
+            None => {
+                let what = "an annotation is too long".into();
+                Err(Trouble::Damage { offset, what, kind: Damage::Unknown })
+            }
+        }
+    }
+
+    /// Looks for a command at `offset` that ends at `end` at the latest. It is left in the decoder.
+    fn find_command(&mut self, offset: u64, end: u64) -> Result<Found, LogError> {
+        let limit = usize::try_from(end - offset).unwrap_or(usize::MAX);
+        let mut want = FIRST_LOOK_BYTES.min(limit);
+        self.decoder.reset();
+        loop {
+            let bytes = read(&mut self.window, self.path, offset, want)?;
+            let bytes = &bytes[..bytes.len().min(limit)];
+            if bytes.first().is_some_and(|byte| *byte != b'*') {
+                return Ok(Found::Malformed(format!(
+                    "a command is expected here, not {:?}",
+                    char::from(bytes[0])
+                )));
+            }
+            match self.decoder.decode(bytes, &LIMITS) {
+                Ok(Decoded::Request { consumed }) => return Ok(Found::Command(consumed)),
+                Ok(Decoded::Empty { .. }) => {
+                    return Ok(Found::Malformed("a command has no arguments".into()));
+                }
+                Err(error) => return Ok(Found::Malformed(error.to_string())),
+                Ok(Decoded::Incomplete) if bytes.len() < want || want == limit => return Ok(Found::Cut),
+                Ok(Decoded::Incomplete) => {
+                    let needed = self.decoder.needed_len().unwrap_or(0);
+                    if needed > limit {
+                        return Ok(Found::Cut);
+                    }
+                    want = bytes.len().saturating_mul(2).max(needed).min(limit);
+                }
+            }
+        }
+    }
+
+    /// Executes the command of `len` bytes at `offset`, which is in the decoder, or keeps it until its transaction ends.
+    fn run_command(&mut self, offset: u64, len: usize) -> Result<(), LogError> {
+        let bytes = &read(&mut self.window, self.path, offset, len)?[..len];
+        let request = self.decoder.request(bytes);
+        let name = request.arg(0);
+        if name.eq_ignore_ascii_case(b"MULTI") {
+            if self.transaction.is_some() {
+                return Err(self.corrupt(offset, "a transaction begins within a transaction"));
+            }
+            self.transaction = Some(Transaction { offset, bytes: Vec::new(), offsets: Vec::new() });
+            return Ok(());
+        }
+        if name.eq_ignore_ascii_case(b"EXEC") {
+            let Some(transaction) = self.transaction.take() else {
+                return Err(self.corrupt(offset, "a transaction ends that did not begin"));
+            };
+            return self.run_transaction(&transaction);
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.bytes.extend_from_slice(bytes);
+            transaction.offsets.push(offset);
+            return Ok(());
+        }
+        self.commands += 1;
+        (self.apply)(&request).map_err(|what| replay_error(self.path, offset, what))
+    }
+
+    fn run_transaction(&mut self, transaction: &Transaction) -> Result<(), LogError> {
+        let mut rest = &transaction.bytes[..];
+        for &offset in &transaction.offsets {
+            self.decoder.reset();
+            let Ok(Decoded::Request { consumed }) = self.decoder.decode(rest, &LIMITS) else {
+                unreachable!("the command was decoded from the same bytes before");
+            };
+            self.commands += 1;
+            (self.apply)(&self.decoder.request(&rest[..consumed]))
+                .map_err(|what| replay_error(self.path, offset, what))?;
+            rest = &rest[consumed..];
+        }
+        Ok(())
+    }
+
+    /// The checksum over `len` bytes from `offset` on, carried on from `crc`.
+    fn crc_of(&mut self, offset: u64, len: u64, crc: u32) -> Result<u32, LogError> {
+        if len <= WINDOW_CHUNK_BYTES_MAX {
+            let bytes = read(&mut self.window, self.path, offset, len as usize)?;
+            return Ok(crc32c::crc32c_append(crc, &bytes[..bytes.len().min(len as usize)]));
+        }
+        self.crc_in_pieces(offset, len, crc)
+    }
+
+    /// The same without touching the window: for a chunk that is too large for it, and for the search.
+    fn crc_in_pieces(&self, offset: u64, len: u64, mut crc: u32) -> Result<u32, LogError> {
+        let mut piece = vec![0; PIECE_BYTES.min(usize::try_from(len).unwrap_or(usize::MAX))];
+        let mut done = 0;
+        while done < len {
+            let want = usize::try_from(len - done).unwrap_or(usize::MAX).min(piece.len());
+            let count = super::storage::read_full(self.file, offset + done, &mut piece[..want])
+                .map_err(|error| LogError::system(LogOperation::Read, self.path, error).at(offset + done))?;
+            crc = crc32c::crc32c_append(crc, &piece[..count]);
+            if count < want {
+                break;
+            }
+            done += count as u64;
+        }
+        Ok(crc)
+    }
+
+    /// Decides whether damage at `offset` is a torn tail or corruption.
+    ///
+    /// In a file of ours a chunk that was not durable when the machine stopped may be missing or wrong while later ones, which
+    /// were not durable either, are there. So damage is a torn tail unless a later chunk tells that the file was durable beyond the
+    /// damaged place. Behind commands of redis-server, which no chunk tells about, and in its files, only a file that
+    /// ends within a command is torn.
+    fn judge(&mut self, offset: u64, what: String, kind: Damage) -> Result<FileEnd, LogError> {
+        let is_chunks_damage = kind == Damage::Chunk || (self.tag.is_some() && !self.after_foreign_command);
+        if is_chunks_damage {
+            if let Some(synced_offset) = self.find_later_sync(offset)? {
+                let what =
+                    format!("{what}, and this is no torn tail: the file was durable up to {synced_offset}");
+                return Err(self.corrupt(offset, &what));
+            }
+        } else if kind != Damage::CutCommand {
+            return Err(self.corrupt(offset, &what));
+        }
+        // A transaction that was begun falls with its last command.
+        let len = self.transaction.as_ref().map_or(offset, |transaction| transaction.offset.min(offset));
+        Ok(FileEnd { tag: self.tag, len, torn: Some(what) })
+    }
+
+    /// Searches behind `offset` for a sound chunk that was written when the file was durable beyond `offset`, and
+    /// answers how far it was.
+    fn find_later_sync(&mut self, offset: u64) -> Result<Option<u64>, LogError> {
+        let Some(tag) = self.tag else { return Ok(None) };
+        let line_start = annotation::line_start(tag);
+        let mut at = offset + 1;
+        loop {
+            let bytes = read(&mut self.window, self.path, at, PIECE_BYTES)?;
+            let found = bytes.windows(line_start.len()).position(|window| window == line_start);
+            let Some(found) = found else {
+                if bytes.len() < PIECE_BYTES {
+                    return Ok(None);
+                }
+                // A line may begin in this piece and go on in the next.
+                at += (bytes.len() - (line_start.len() - 1)) as u64;
+                continue;
+            };
+            at += found as u64;
+            if let Some(chunk) = self.find_sound_chunk(at, tag)?
+                && chunk.synced_offset > offset
+            {
+                return Ok(Some(chunk.synced_offset));
+            }
+            at += 1;
+        }
+    }
+
+    fn find_sound_chunk(&mut self, offset: u64, tag: FileTag) -> Result<Option<ChunkLine>, LogError> {
+        let bytes = read(&mut self.window, self.path, offset, CHUNK_LINE_BYTES)?;
+        let Some(line) = bytes.get(..CHUNK_LINE_BYTES) else { return Ok(None) };
+        let Some(chunk) = annotation::decode_chunk_line(line, tag) else { return Ok(None) };
+        let crc = annotation::crc_of_line(line);
+        let start = offset + CHUNK_LINE_BYTES as u64;
+        if chunk.payload_bytes > self.window.file_len().saturating_sub(start) {
+            return Ok(None);
+        }
+        Ok((self.crc_in_pieces(start, chunk.payload_bytes, crc)? == chunk.crc).then_some(chunk))
+    }
+
+    fn corrupt(&self, offset: u64, what: &str) -> LogError {
+        LogError::content(LogOperation::Read, self.path, what.to_owned()).at(offset)
+    }
+}
+
+/// Reads through the window. Not a method, so that the rest of a [`FileReplay`] stays usable while the bytes are looked at.
+fn read<'w>(window: &'w mut Window<'_>, path: &Path, offset: u64, want: usize) -> Result<&'w [u8], LogError> {
+    window.read(offset, want).map_err(|error| LogError::system(LogOperation::Read, path, error).at(offset))
+}
+
+fn replay_error(path: &Path, offset: u64, what: String) -> LogError {
+    LogError::content(LogOperation::Replay, path, what).at(offset)
+}
