@@ -12,17 +12,17 @@ DATABASE = 9
 PYTEST_CODES_WITH_RESULTS = (0, 1)
 
 
-def run_file(source: Path, python: Path, file: str, port: int, protocol: int, settings: dict) -> tuple[list[TestResult], list[str]]:
-    """Runs one test file in one protocol. Returns the results and the faults that belong to no single test."""
+def run_file(source: Path, python: Path, file: str, names: list[str], port: int, protocol: int, seconds_max: int) -> tuple[list[TestResult], list[str]]:
+    """Runs the tests of one file whose names match `names`, in one protocol. Returns the results and the faults that belong to no single test."""
     url = f"redis://127.0.0.1:{port}/{DATABASE}"
     here = Path(__file__).resolve().parent
     with tempfile.TemporaryDirectory(prefix="redis-py-") as scratch:
         record = Path(scratch) / "results.jsonl"
         record.touch()
         command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", "compat.pytest_recorder"]
-        command += ["--quiet", "--tb=short", "-k", settings["select"]]
+        command += ["--quiet", "--tb=short"]
         command += ["--redis-url", url, "--redis-mod-url", url, "--protocol", str(protocol), file]
-        environment = os.environ | {"PYTHONPATH": str(here.parent), "COMPAT_RECORD": str(record)}
+        environment = os.environ | {"PYTHONPATH": str(here.parent), "COMPAT_RECORD": str(record), "COMPAT_NAMES": json.dumps(names)}
         try:
             done = subprocess.run(
                 command,
@@ -31,7 +31,7 @@ def run_file(source: Path, python: Path, file: str, port: int, protocol: int, se
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=settings["seconds_max"],
+                timeout=seconds_max,
                 check=False,
             )
             output, code = done.stdout, done.returncode
@@ -44,5 +44,5 @@ def run_file(source: Path, python: Path, file: str, port: int, protocol: int, se
     if code in PYTEST_CODES_WITH_RESULTS:
         return results, []
     said = "\n".join(output.decode(errors="replace").splitlines()[-25:])
-    how = f"exited with {code}" if code is not None else f"still ran after {settings['seconds_max']} s"
+    how = f"exited with {code}" if code is not None else f"still ran after {seconds_max} s"
     return results, [f"pytest {how}:\n{said}"]
