@@ -1,8 +1,30 @@
 //! Millstream: a streams server that speaks the Redis protocol.
+//!
+//! The modules are layers; an import only ever points downwards in this list:
+//!
+//! | layer | what |
+//! |---|---|
+//! | [`server`] | starting, stopping, threads; the way of a command from request to reply |
+//! | [`net`] | sockets: bytes in, bytes out |
+//! | [`command`] | the commands, one file and one declaration each |
+//! | [`state`] | what commands act on: the sharded keyspace, connections, the server as a whole |
+//! | [`log`] | the append-only file: writing it, and reading it back |
+//! | [`protocol`] | requests decoded, replies encoded |
+//! | [`engine`] | the data: keys, streams, groups, strings |
+//! | [`config`], [`clock`], [`glob`], [`metrics`], [`number`] | leaves |
 
+pub mod clock;
+pub mod command;
 pub mod config;
 pub mod engine;
 pub mod glob;
 pub mod log;
+pub mod metrics;
+pub mod net;
 pub mod number;
 pub mod protocol;
+pub mod server;
+pub mod state;
+
+/// The Redis version whose commands are served: INFO and HELLO tell it, and clients switch on it.
+pub const REDIS_VERSION: &str = "7.2.4";

@@ -1,3 +1,77 @@
-//! The millstream program.
+//! The millstream program: arguments, settings, log output; all else is the library's.
 
-fn main() {}
+use std::process::ExitCode;
+
+use millstream::config::{Config, LogFormat, LogLevel, settings};
+use tracing_subscriber::filter::LevelFilter;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+const HELP: &str = "\
+Millstream, a streams server that speaks the Redis protocol.
+
+Usage: millstream [FILE.conf] [--NAME VALUE ...] [-]
+
+  FILE.conf       settings, in the syntax of redis.conf
+  --NAME VALUE    a setting; it goes before the file's
+  -               settings from the standard input as well
+  -v, --version   prints the version
+  -h, --help      prints this text
+
+Examples:
+  millstream                                      port 6379 on this machine, files in the current directory
+  millstream --port 7777 --dir data --appendfsync always
+  millstream /etc/millstream.conf --loglevel verbose
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    match arguments.first().map(String::as_str) {
+        Some("-v" | "--version") => {
+            println!(
+                "millstream {} (Redis protocol, stream commands of Redis {})",
+                env!("CARGO_PKG_VERSION"),
+                millstream::REDIS_VERSION
+            );
+            return ExitCode::SUCCESS;
+        }
+        Some("-h" | "--help") => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
+    let config = match Config::load(&arguments) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("millstream: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    start_log_output(&config);
+    match millstream::server::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("millstream: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs go to the standard output, as redis-server's do.
+fn start_log_output(config: &Config) {
+    let level = match config.choice(settings::LOGLEVEL) {
+        LogLevel::Debug => LevelFilter::TRACE,
+        LogLevel::Verbose => LevelFilter::DEBUG,
+        LogLevel::Notice => LevelFilter::INFO,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Nothing => LevelFilter::OFF,
+    };
+    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_target(false);
+    match config.choice(settings::LOG_FORMAT) {
+        LogFormat::Text => subscriber.with_ansi(false).init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+    }
+}

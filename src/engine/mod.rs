@@ -5,7 +5,9 @@
 //! `false`; what a client may not do is refused by the layers above before a change is made.
 
 mod group;
+mod keyspace;
 mod stream;
 
 pub use group::{Consumer, ConsumerSlot, Consumers, Group, Groups, Pending, PendingEntry};
-pub use stream::{BlockLimits, Entry, Stream, StreamId, Trim, TrimStrategy, Value};
+pub use keyspace::{Db, Key, KeyEntry, StringValue, Value};
+pub use stream::{BlockLimits, Entry, FieldValue, Stream, StreamId, Trim, TrimStrategy};

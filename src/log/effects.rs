@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use crate::engine::StreamId;
+
 /// Text of at most this many bytes goes from [`Effects::arg_fmt`] to the buffer without an allocation.
 const FMT_STACK_BYTES: usize = 64;
 
@@ -94,6 +96,14 @@ impl Effects {
     #[inline]
     pub fn arg_unsigned(&mut self, value: u64) {
         self.arg(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// One argument: an entry's ID.
+    #[inline]
+    pub fn arg_id(&mut self, id: StreamId) {
+        let mut text = [0; StreamId::TEXT_BYTES_MAX];
+        let len = id.write_text(&mut text);
+        self.arg(&text[..len]);
     }
 
     /// One argument: the text of `value`. Allocates only for text of more than 64 bytes.

@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 
 use super::id::StreamId;
 use super::value::{
-    Value, decode_value, decode_varint, encode_text, encode_value, encode_varint, listpack_integer_len,
+    FieldValue, decode_value, decode_varint, encode_text, encode_value, encode_varint, listpack_integer_len,
     listpack_len, skip_value,
 };
 
@@ -219,7 +219,7 @@ impl Block {
             return false;
         }
         for name in names {
-            if decode_value(&self.data, &mut position) != Value::Text(name) {
+            if decode_value(&self.data, &mut position) != FieldValue::Text(name) {
                 return false;
             }
         }
@@ -432,7 +432,7 @@ impl<'a> Entry<'a> {
 
     /// The fields in their order: names and values.
     #[inline]
-    pub fn fields(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> + use<'a> {
+    pub fn fields(&self) -> impl Iterator<Item = (FieldValue<'a>, FieldValue<'a>)> + use<'a> {
         let data = self.data;
         let mut names_at = self.names_at;
         let mut values_at = self.values_at;

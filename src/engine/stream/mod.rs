@@ -16,4 +16,4 @@ pub use block::{BlockLimits, Entry};
 pub use id::StreamId;
 pub use stream::Stream;
 pub use trim::{Trim, TrimStrategy};
-pub use value::Value;
+pub use value::FieldValue;

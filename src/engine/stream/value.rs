@@ -19,14 +19,14 @@ const LONG_TEXT: u8 = 0xe0;
 
 /// A value as it stands in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value<'a> {
+pub enum FieldValue<'a> {
     /// Text, or any bytes.
     Text(&'a [u8]),
     /// An integer's text, packed.
     Integer(i64),
 }
 
-impl Value<'_> {
+impl FieldValue<'_> {
     /// Calls `with` with the value's bytes.
     #[inline]
     pub fn with_bytes<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R {
@@ -86,7 +86,7 @@ pub(super) fn encode_text(text: &[u8], out: &mut Vec<u8>) {
 
 /// Unpacks the value at `*position` and moves on behind it.
 #[inline]
-pub(super) fn decode_value<'a>(data: &'a [u8], position: &mut usize) -> Value<'a> {
+pub(super) fn decode_value<'a>(data: &'a [u8], position: &mut usize) -> FieldValue<'a> {
     let start = *position;
     let head = data[start];
     let (text_start, len) = match head {
@@ -98,11 +98,11 @@ pub(super) fn decode_value<'a>(data: &'a [u8], position: &mut usize) -> Value<'a
             bytes[..len].copy_from_slice(&data[start + 1..start + 1 + len]);
             *position = start + 1 + len;
             let zigzag = u64::from_le_bytes(bytes);
-            return Value::Integer((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64));
+            return FieldValue::Integer((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64));
         }
         0xd0..=0xd9 => {
             *position = start + 1;
-            return Value::Integer(i64::from(head - 0xd0));
+            return FieldValue::Integer(i64::from(head - 0xd0));
         }
         _ => {
             let mut bytes = [0; 4];
@@ -111,7 +111,7 @@ pub(super) fn decode_value<'a>(data: &'a [u8], position: &mut usize) -> Value<'a
         }
     };
     *position = text_start + len;
-    Value::Text(&data[text_start..text_start + len])
+    FieldValue::Text(&data[text_start..text_start + len])
 }
 
 /// Moves behind the value at `*position`.

@@ -1,0 +1,130 @@
+//! Arguments that several commands take, from text to value, with Redis's errors.
+
+use super::error::CommandError;
+use crate::engine::StreamId;
+use crate::number::{parse_i64, parse_u64};
+
+/// A signed integer.
+///
+/// # Errors
+/// [`CommandError::NotAnInteger`].
+#[inline]
+pub(super) fn parse_integer(text: &[u8]) -> Result<i64, CommandError> {
+    parse_i64(text).ok_or(CommandError::NotAnInteger)
+}
+
+/// A signed integer between bounds.
+///
+/// # Errors
+/// [`CommandError::NotAnInteger`], or its sibling that tells of the range.
+pub(super) fn parse_integer_from(text: &[u8], min: i64) -> Result<i64, CommandError> {
+    let value = parse_integer(text)?;
+    if value < min {
+        return Err(CommandError::Other("ERR value is out of range, must be positive"));
+    }
+    Ok(value)
+}
+
+/// An entry's ID: `ms-seq`, or `ms` alone, whose sequence number is then `missing_seq`.
+///
+/// # Errors
+/// [`CommandError::InvalidStreamId`].
+pub(super) fn parse_stream_id(text: &[u8], missing_seq: u64) -> Result<StreamId, CommandError> {
+    match text {
+        b"-" => Ok(StreamId::MIN),
+        b"+" => Ok(StreamId::MAX),
+        _ => parse_stream_id_strict(text, missing_seq),
+    }
+}
+
+/// An entry's ID as [`parse_stream_id`] takes it, but neither `-` nor `+`.
+///
+/// # Errors
+/// [`CommandError::InvalidStreamId`].
+#[inline]
+pub(super) fn parse_stream_id_strict(text: &[u8], missing_seq: u64) -> Result<StreamId, CommandError> {
+    let id = match text.iter().position(|&b| b == b'-') {
+        None => parse_u64(text).map(|ms| StreamId::new(ms, missing_seq)),
+        Some(at) => match (parse_u64(&text[..at]), parse_u64(&text[at + 1..])) {
+            (Some(ms), Some(seq)) => Some(StreamId::new(ms, seq)),
+            _ => None,
+        },
+    };
+    id.ok_or(CommandError::InvalidStreamId)
+}
+
+/// A bound of a range: an ID, `-`, `+`, or one of them behind `(`, which excludes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// The range begins where it says.
+    Start,
+    /// The range ends where it says.
+    End,
+}
+
+/// A bound of a range, as an ID that belongs to the range.
+///
+/// # Errors
+/// [`CommandError::InvalidStreamId`], or that nothing is beyond an excluded bound.
+pub(super) fn parse_range_bound(text: &[u8], bound: Bound) -> Result<StreamId, CommandError> {
+    let missing_seq = if bound == Bound::Start { 0 } else { u64::MAX };
+    match text {
+        [b'(', id @ ..] => {
+            let id = parse_stream_id_strict(id, missing_seq)?;
+            match bound {
+                Bound::Start => id.next().ok_or(CommandError::Other("ERR invalid start ID for the interval")),
+                Bound::End => id.previous().ok_or(CommandError::Other("ERR invalid end ID for the interval")),
+            }
+        }
+        _ => parse_stream_id(text, missing_seq),
+    }
+}
+
+/// How long a blocking command waits, in milliseconds; `None` for as long as it takes.
+///
+/// # Errors
+/// That it is no integer, or negative.
+pub(super) fn parse_timeout_ms(text: &[u8]) -> Result<Option<u64>, CommandError> {
+    let timeout =
+        parse_i64(text).ok_or(CommandError::Other("ERR timeout is not an integer or out of range"))?;
+    match timeout {
+        0 => Ok(None),
+        1.. => Ok(Some(timeout as u64)),
+        _ => Err(CommandError::Other("ERR timeout is negative")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids() {
+        for (text, expected) in [
+            ("5", Some(StreamId::new(5, 7))),
+            ("5-1", Some(StreamId::new(5, 1))),
+            ("18446744073709551615-18446744073709551615", Some(StreamId::MAX)),
+            ("", None),
+            ("-", None),
+            ("5-", None),
+            ("-5", None),
+            ("5-1-1", None),
+            ("a-1", None),
+            ("18446744073709551616-1", None),
+            ("05-1", None),
+        ] {
+            assert_eq!(parse_stream_id_strict(text.as_bytes(), 7).ok(), expected, "{text:?}");
+        }
+        assert_eq!(parse_stream_id(b"-", 7), Ok(StreamId::MIN));
+        assert_eq!(parse_stream_id(b"+", 7), Ok(StreamId::MAX));
+    }
+
+    #[test]
+    fn bounds() {
+        assert_eq!(parse_range_bound(b"(5", Bound::Start), Ok(StreamId::new(5, 1)));
+        assert_eq!(parse_range_bound(b"(5", Bound::End), Ok(StreamId::new(5, u64::MAX - 1)));
+        assert_eq!(parse_range_bound(b"5", Bound::End), Ok(StreamId::new(5, u64::MAX)));
+        assert!(parse_range_bound(b"(+", Bound::End).is_err());
+        assert!(parse_range_bound(b"(0-0", Bound::End).is_err());
+    }
+}

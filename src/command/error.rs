@@ -1,0 +1,207 @@
+//! What a client can be refused, and the text it gets: every refusal's words stand here.
+
+use std::fmt::Write as _;
+
+use crate::state::WrongType;
+
+/// A refusal. The text is the interface: clients compare it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandError {
+    /// `ERR syntax error`.
+    Syntax,
+    /// An argument is no integer, or none that fits.
+    NotAnInteger,
+    /// An argument is no floating point number.
+    NotAFloat,
+    /// The key holds another type.
+    WrongType,
+    /// The key is not there, for a command that needs it.
+    NoSuchKey,
+    /// An entry's ID cannot be read.
+    InvalidStreamId,
+    /// An ID that is not above the stream's last one.
+    StreamIdTooSmall,
+    /// `0-0` as an entry's ID.
+    StreamIdZero,
+    /// No greater ID is left.
+    StreamIdsExhausted,
+    /// An entry's fields are longer than a block can hold.
+    StreamEntryTooLarge,
+    /// A group of this name is there already.
+    BusyGroup,
+    /// No such group: the stream's key and the group's name.
+    NoGroup {
+        /// The stream.
+        key: Vec<u8>,
+        /// The group.
+        group: Vec<u8>,
+    },
+    /// No such stream or group, in the words of XREADGROUP.
+    NoGroupToRead {
+        /// The stream.
+        key: Vec<u8>,
+        /// The group.
+        group: Vec<u8>,
+    },
+    /// No such stream or group, in the words of XPENDING, XCLAIM, XAUTOCLAIM.
+    NoKeyOrGroup {
+        /// The stream.
+        key: Vec<u8>,
+        /// The group.
+        group: Vec<u8>,
+    },
+    /// A wrong number of arguments; the command's full name.
+    Arity(String),
+    /// No such command; its name and its arguments.
+    UnknownCommand(Vec<u8>),
+    /// No such subcommand: the container's name, and what was asked for.
+    UnknownSubcommand {
+        /// The container, in lower case.
+        command: &'static str,
+        /// The subcommand as it was sent.
+        subcommand: Vec<u8>,
+    },
+    /// The connection has to authenticate first.
+    NoAuth,
+    /// A transaction is discarded because of an error before.
+    ExecAbort,
+    /// A blocked command was ended by CLIENT UNBLOCK.
+    Unblocked,
+    /// The log cannot be written: its failure.
+    MisConf(String),
+    /// The log is still being read.
+    Loading,
+    /// Any other refusal, in words that stand where it is made: code and text.
+    Other(&'static str),
+    /// The same, with something in it that the client sent.
+    Text(String),
+}
+
+impl From<WrongType> for CommandError {
+    fn from(_: WrongType) -> Self {
+        Self::WrongType
+    }
+}
+
+impl CommandError {
+    /// The error line without its `-`.
+    pub fn message(&self) -> Vec<u8> {
+        let text: &str = match self {
+            Self::Syntax => "ERR syntax error",
+            Self::NotAnInteger => "ERR value is not an integer or out of range",
+            Self::NotAFloat => "ERR value is not a valid float",
+            Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::NoSuchKey => "ERR no such key",
+            Self::InvalidStreamId => "ERR Invalid stream ID specified as stream command argument",
+            Self::StreamIdTooSmall => {
+                "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+            }
+            Self::StreamIdZero => "ERR The ID specified in XADD must be greater than 0-0",
+            Self::StreamIdsExhausted => {
+                "ERR The stream has exhausted the last possible ID, unable to add more items"
+            }
+            Self::StreamEntryTooLarge => "ERR Elements are too large to be stored",
+            Self::BusyGroup => "BUSYGROUP Consumer Group name already exists",
+            Self::NoGroup { key, group } => {
+                return concat(&[
+                    b"NOGROUP No such consumer group '",
+                    group,
+                    b"' for key name '",
+                    key,
+                    b"'",
+                ]);
+            }
+            Self::NoGroupToRead { key, group } => {
+                return concat(&[
+                    b"NOGROUP No such key '",
+                    key,
+                    b"' or consumer group '",
+                    group,
+                    b"' in XREADGROUP with GROUP option",
+                ]);
+            }
+            Self::NoKeyOrGroup { key, group } => {
+                return concat(&[b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'"]);
+            }
+            Self::Arity(name) => {
+                return format!("ERR wrong number of arguments for '{name}' command").into_bytes();
+            }
+            Self::UnknownCommand(text) => return text.clone(),
+            Self::UnknownSubcommand { command, subcommand } => {
+                return concat(&[
+                    b"ERR unknown subcommand '",
+                    &subcommand[..subcommand.len().min(128)],
+                    b"'. Try ",
+                    command.to_ascii_uppercase().as_bytes(),
+                    b" HELP.",
+                ]);
+            }
+            Self::NoAuth => "NOAUTH Authentication required.",
+            Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
+            Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Self::MisConf(cause) => {
+                let mut text = String::from("MISCONF Errors writing to the AOF file: ");
+                let _ = write!(text, "{cause}");
+                return text.into_bytes();
+            }
+            Self::Loading => "LOADING Redis is loading the dataset in memory",
+            Self::Other(text) => text,
+            Self::Text(text) => text,
+        };
+        text.as_bytes().to_vec()
+    }
+
+    /// The refusal of a command that is not in the table.
+    pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut text = b"ERR unknown command '".to_vec();
+        text.extend_from_slice(&name[..name.len().min(128)]);
+        text.extend_from_slice(b"', with args beginning with: ");
+        let start = text.len();
+        for arg in args {
+            let room = 128_usize.saturating_sub(text.len() - start);
+            if room == 0 {
+                break;
+            }
+            text.push(b'\'');
+            text.extend_from_slice(&arg[..arg.len().min(room)]);
+            text.extend_from_slice(b"' ");
+        }
+        Self::UnknownCommand(text)
+    }
+}
+
+fn concat(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_with_something_in_them() {
+        let (key, group) = (b"k".to_vec(), b"g".to_vec());
+        for (error, expected) in [
+            (
+                CommandError::NoGroup { key: key.clone(), group: group.clone() },
+                "NOGROUP No such consumer group 'g' for key name 'k'",
+            ),
+            (
+                CommandError::NoGroupToRead { key: key.clone(), group: group.clone() },
+                "NOGROUP No such key 'k' or consumer group 'g' in XREADGROUP with GROUP option",
+            ),
+            (CommandError::NoKeyOrGroup { key, group }, "NOGROUP No such key 'k' or consumer group 'g'"),
+            (CommandError::Arity("xadd".into()), "ERR wrong number of arguments for 'xadd' command"),
+            (
+                CommandError::unknown_command(b"foo", [&b"a"[..], b"b"].into_iter()),
+                "ERR unknown command 'foo', with args beginning with: 'a' 'b' ",
+            ),
+            (
+                CommandError::UnknownSubcommand { command: "xgroup", subcommand: b"foo".to_vec() },
+                "ERR unknown subcommand 'foo'. Try XGROUP HELP.",
+            ),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&error.message()), expected);
+        }
+    }
+}

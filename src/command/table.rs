@@ -1,0 +1,173 @@
+//! The command table: the one list of all commands, and what is derived from it.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use smallvec::SmallVec;
+
+use super::spec::{Flags, Spec};
+use crate::protocol::Request;
+
+/// A command or subcommand, with what the table knows of it.
+#[derive(Debug)]
+pub struct Command {
+    /// Its declaration.
+    pub spec: &'static Spec,
+    /// The container of a subcommand.
+    pub parent: Option<&'static Spec>,
+    /// Its place in the table, dense from 0.
+    pub index: usize,
+    /// `xadd`, or `xgroup|create`.
+    pub full_name: String,
+    /// The subcommands, by name.
+    subcommands: HashMap<&'static str, usize, ahash::RandomState>,
+}
+
+impl Command {
+    /// The positions of the keys in a request of this command; empty when it has none, or when the
+    /// request is not of the command's form (then its handler refuses it without a look at a key).
+    #[inline]
+    pub fn key_positions(&self, request: Request<'_>) -> SmallVec<[usize; 8]> {
+        let mut positions = SmallVec::new();
+        for keys in self.spec.keys {
+            if keys.find_positions(request, &mut positions).is_none() {
+                positions.clear();
+                return positions;
+            }
+        }
+        positions
+    }
+
+    /// Whether it may change data.
+    #[inline]
+    pub fn is_write(&self) -> bool {
+        self.spec.flags.contains(Flags::WRITE)
+    }
+}
+
+/// All commands.
+#[derive(Debug)]
+pub struct Table {
+    commands: Vec<Command>,
+    by_name: HashMap<&'static str, usize, ahash::RandomState>,
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(super::SPECS));
+
+/// The command table.
+pub fn table() -> &'static Table {
+    &TABLE
+}
+
+/// The longest name of a command or subcommand in bytes; what is longer is none.
+const NAME_BYTES_MAX: usize = 32;
+
+impl Table {
+    fn new(specs: &[&'static Spec]) -> Self {
+        let mut table = Self { commands: Vec::new(), by_name: HashMap::default() };
+        for spec in specs {
+            let index = table.add(spec, None);
+            table.by_name.insert(spec.name, index);
+        }
+        table
+    }
+
+    fn add(&mut self, spec: &'static Spec, parent: Option<&'static Spec>) -> usize {
+        let index = self.commands.len();
+        let full_name =
+            parent.map_or_else(|| spec.name.to_string(), |parent| format!("{}|{}", parent.name, spec.name));
+        self.commands.push(Command { spec, parent, index, full_name, subcommands: HashMap::default() });
+        for subcommand in spec.subcommands {
+            let at = self.add(subcommand, Some(spec));
+            self.commands[index].subcommands.insert(subcommand.name, at);
+        }
+        index
+    }
+
+    /// The number of commands and subcommands.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// The command or subcommand at a place in the table.
+    pub fn get(&self, index: usize) -> Option<&Command> {
+        self.commands.get(index)
+    }
+
+    /// The command of this name, in any case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<&Command> {
+        find_in(&self.by_name, name).map(|index| &self.commands[index])
+    }
+
+    /// A command's subcommand of this name, in any case.
+    pub fn find_subcommand(&self, command: &Command, name: &[u8]) -> Option<&Command> {
+        find_in(&command.subcommands, name).map(|index| &self.commands[index])
+    }
+
+    /// The command of this name, `xadd` or `xgroup|create`, in any case.
+    pub fn find_full_name(&self, name: &[u8]) -> Option<&Command> {
+        match name.iter().position(|&b| b == b'|') {
+            None => self.find(name),
+            Some(at) => self.find_subcommand(self.find(&name[..at])?, &name[at + 1..]),
+        }
+    }
+
+    /// The commands without subcommands, in the order of their names.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.commands.iter().filter(|command| command.parent.is_none())
+    }
+
+    /// A command's subcommands, in the order of their names.
+    pub fn subcommands(&self, command: &Command) -> impl Iterator<Item = &Command> {
+        command.spec.subcommands.iter().filter_map(|spec| {
+            command.subcommands.get(spec.name).map(|&index| &self.commands[index])
+        })
+    }
+
+    /// All commands and subcommands, by index.
+    pub fn iter(&self) -> impl Iterator<Item = &Command> {
+        self.commands.iter()
+    }
+}
+
+#[inline]
+fn find_in(names: &HashMap<&'static str, usize, ahash::RandomState>, name: &[u8]) -> Option<usize> {
+    let mut lower = [0; NAME_BYTES_MAX];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    names.get(std::str::from_utf8(lower).ok()?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declarations_are_sorted_and_complete() {
+        let table = table();
+        assert!(super::super::SPECS.is_sorted_by(|a, b| a.name < b.name), "SPECS are sorted, each once");
+        for command in table.iter() {
+            let (name, spec) = (&command.full_name, command.spec);
+            assert!(spec.name.len() <= NAME_BYTES_MAX, "{name}");
+            assert_eq!(spec.name, spec.name.to_ascii_lowercase(), "{name}");
+            assert!(!spec.summary.is_empty(), "{name} has a summary");
+            assert!(!spec.since.is_empty(), "{name} says since when");
+            assert_ne!(spec.arity, 0, "{name}");
+            assert!(spec.subcommands.is_sorted_by(|a, b| a.name < b.name), "{name}: subcommands are sorted");
+            assert!(
+                !spec.flags.contains(Flags::WRITE | Flags::READONLY),
+                "{name} writes or reads, not both"
+            );
+            if command.parent.is_some() && spec.name != "help" {
+                assert!(!spec.help.is_empty(), "{name} has a help text");
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! XADD
+
+use super::argument::parse_stream_id_strict;
+use super::context::{Context, Outcome};
+use super::error::CommandError;
+use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
+use super::trim::{TRIM_ARGUMENT, TrimOptions, block_limits};
+use crate::engine::{Key, Stream, StreamId, TrimStrategy, Value};
+use crate::number::parse_u64;
+use crate::protocol::Request;
+use crate::state::Change;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "xadd",
+    arity: -5,
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::UPDATE))],
+    categories: Categories::STREAM,
+    since: "5.0.0",
+    group: Group::Stream,
+    summary: "Appends an entry to a stream; makes the stream if it is not there.",
+    complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
+    history: &[
+        ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
+        ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+    ],
+    tips: &["nondeterministic_output"],
+    arguments: &[
+        Argument::new("key", ArgKind::Key(0)),
+        Argument::word("nomkstream", "NOMKSTREAM").optional().since("6.2.0"),
+        TRIM_ARGUMENT.optional(),
+        Argument::new(
+            "id-selector",
+            ArgKind::OneOf(&[Argument::word("auto-id", "*"), Argument::new("id", ArgKind::String)]),
+        ),
+        Argument::new(
+            "data",
+            ArgKind::Block(&[
+                Argument::new("field", ArgKind::String),
+                Argument::new("value", ArgKind::String),
+            ]),
+        )
+        .multiple(),
+    ],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+/// The ID that an entry is to get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WantedId {
+    /// `*`
+    Auto,
+    /// `ms-*`
+    AutoSeq(u64),
+    /// The one that is given.
+    Given(StreamId),
+}
+
+struct Arguments {
+    no_make_stream: bool,
+    trim: TrimOptions,
+    id: WantedId,
+    /// Where the fields begin.
+    fields_at: usize,
+}
+
+fn parse(request: Request<'_>) -> Result<Arguments, CommandError> {
+    let mut no_make_stream = false;
+    let mut trim = TrimOptions::default();
+    let mut at = 2;
+    let id = loop {
+        let Some(arg) = request.get(at) else {
+            return Err(CommandError::Arity("xadd".into()));
+        };
+        let last = at + 1 == request.len();
+        if arg == b"*" {
+            break WantedId::Auto;
+        }
+        if !last && trim.parse_option(request, &mut at)? {
+            continue;
+        }
+        if arg.eq_ignore_ascii_case(b"nomkstream") {
+            no_make_stream = true;
+            at += 1;
+            continue;
+        }
+        break parse_wanted_id(arg)?;
+    };
+    trim.check(at)?;
+    let fields_at = at + 1;
+    let field_args = request.len().saturating_sub(fields_at);
+    if field_args < 2 || !field_args.is_multiple_of(2) {
+        return Err(CommandError::Arity("xadd".into()));
+    }
+    Ok(Arguments { no_make_stream, trim, id, fields_at })
+}
+
+fn parse_wanted_id(text: &[u8]) -> Result<WantedId, CommandError> {
+    if let Some(ms) = text.strip_suffix(b"-*") {
+        return parse_u64(ms).map(WantedId::AutoSeq).ok_or(CommandError::InvalidStreamId);
+    }
+    parse_stream_id_strict(text, 0).map(WantedId::Given)
+}
+
+/// The ID that an entry gets, above the stream's last one.
+fn plan_id(wanted: WantedId, stream: &Stream, now_ms: u64) -> Result<StreamId, CommandError> {
+    let last = stream.last_id();
+    if last == StreamId::MAX {
+        return Err(CommandError::StreamIdsExhausted);
+    }
+    let id = match wanted {
+        WantedId::Auto => return stream.next_id(now_ms).ok_or(CommandError::StreamIdsExhausted),
+        WantedId::AutoSeq(ms) if ms == last.ms => {
+            let seq = last.seq.checked_add(1).ok_or(CommandError::StreamIdTooSmall)?;
+            StreamId::new(ms, seq)
+        }
+        WantedId::AutoSeq(ms) => StreamId::new(ms, 0),
+        WantedId::Given(id) => id,
+    };
+    if id <= last { Err(CommandError::StreamIdTooSmall) } else { Ok(id) }
+}
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let arguments = parse(request)?;
+    if arguments.id == WantedId::Given(StreamId::MIN) {
+        return Err(CommandError::StreamIdZero);
+    }
+    let fields_len: usize = request.args_from(arguments.fields_at).map(<[u8]>::len).sum();
+    let keys = &mut *context.keys;
+    let key = Key::new(request.arg(1));
+    let limits = block_limits(&context.shared.config);
+    let now_ms = keys.now_ms;
+    if keys.find_stream_for_write(&key)?.is_none() {
+        if arguments.no_make_stream {
+            context.reply.null();
+            return Ok(Outcome::Done);
+        }
+        if fields_len > Stream::ENTRY_BYTES_MAX {
+            return Err(CommandError::StreamEntryTooLarge);
+        }
+        plan_id(arguments.id, &Stream::new(), now_ms)?;
+        keys.insert(&key, Value::Stream(Box::default()), None);
+    }
+    let Some(stream) = keys.find_stream_for_write(&key)? else {
+        unreachable!("it was there, or was put there above")
+    };
+    let id = plan_id(arguments.id, stream, now_ms)?;
+    if fields_len > Stream::ENTRY_BYTES_MAX {
+        return Err(CommandError::StreamEntryTooLarge);
+    }
+    let fields = request.args_from(arguments.fields_at).step_by(2);
+    let values = request.args_from(arguments.fields_at + 1).step_by(2);
+    stream.append(id, fields.zip(values), &limits);
+    let trimmed = arguments.trim.trim(&limits).map(|trim| {
+        stream.trim(&trim);
+        // What is left, exactly: the effect must not depend on how entries lie in blocks.
+        match trim.strategy {
+            TrimStrategy::MaxLen(_) => TrimStrategy::MaxLen(stream.len()),
+            TrimStrategy::MinId(min) if trim.approximate => {
+                TrimStrategy::MinId(if stream.len() > 0 { stream.first_id() } else { min })
+            }
+            TrimStrategy::MinId(min) => TrimStrategy::MinId(min),
+        }
+    });
+    let trim_args = if trimmed.is_some() { 3 } else { 0 };
+    let effect = keys.begin_effect(3 + trim_args + request.len() - arguments.fields_at);
+    effect.arg(b"XADD");
+    effect.arg(key.bytes);
+    match trimmed {
+        Some(TrimStrategy::MaxLen(len)) => {
+            effect.arg(b"MAXLEN");
+            effect.arg(b"=");
+            effect.arg_unsigned(len);
+        }
+        Some(TrimStrategy::MinId(min)) => {
+            effect.arg(b"MINID");
+            effect.arg(b"=");
+            effect.arg_id(min);
+        }
+        None => {}
+    }
+    effect.arg_id(id);
+    request.args_from(arguments.fields_at).for_each(|arg| effect.arg(arg));
+    keys.changed(&key, Change::Updated);
+    context.reply.stream_id(id);
+    Ok(Outcome::Done)
+}

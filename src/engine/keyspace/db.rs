@@ -1,0 +1,305 @@
+//! A database's part in a shard: a map from keys to values, with expiry times.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashTable;
+use slab::Slab;
+
+use super::key::Key;
+use super::string::StringValue;
+use crate::engine::stream::Stream;
+
+/// What a key holds.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// A string.
+    String(StringValue),
+    /// A stream.
+    Stream(Box<Stream>),
+}
+
+impl Value {
+    /// The type's name as TYPE says it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::String(_) => "string",
+            Self::Stream(_) => "stream",
+        }
+    }
+
+    /// The encoding's name as OBJECT ENCODING says it.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Self::String(string) => string.encoding(),
+            Self::Stream(_) => "stream",
+        }
+    }
+
+    /// Memory behind the value, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::String(string) => string.heap_bytes(),
+            Self::Stream(stream) => size_of::<Stream>() + stream.heap_bytes(),
+        }
+    }
+}
+
+/// A key and what belongs to it.
+#[derive(Debug, Clone)]
+pub struct KeyEntry {
+    key: Box<[u8]>,
+    /// What it holds.
+    pub value: Value,
+    /// When it was last used, in seconds since the Unix epoch.
+    pub accessed_s: u32,
+    expires_at_ms: Option<u64>,
+}
+
+impl KeyEntry {
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// When the key is to expire, in milliseconds since the Unix epoch.
+    #[inline]
+    pub fn expires_at_ms(&self) -> Option<u64> {
+        self.expires_at_ms
+    }
+
+    /// Whether the key's time is up.
+    #[inline]
+    pub fn is_expired(&self, now_ms: u64) -> bool {
+        self.expires_at_ms.is_some_and(|at| at <= now_ms)
+    }
+}
+
+/// A map from keys to values.
+///
+/// A key keeps its slot from its insertion to its removal, so that a scan by slots returns every
+/// key that is there throughout, and none twice.
+#[derive(Debug, Default)]
+pub struct Db {
+    index: HashTable<u32>,
+    slots: Slab<KeyEntry>,
+    /// Expiry time and slot of every key that has one.
+    expirations: BTreeSet<(u64, u32)>,
+}
+
+impl Db {
+    /// The number of keys, expired ones included that were not yet removed.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The number of keys that have an expiry time.
+    pub fn expiring_len(&self) -> usize {
+        self.expirations.len()
+    }
+
+    /// The sum of the milliseconds that keys with an expiry time have left, and their number is
+    /// [`Self::expiring_len`]. Visits all of them.
+    pub fn sum_ttl_ms(&self, now_ms: u64) -> u64 {
+        self.expirations.iter().map(|(at, _)| at.saturating_sub(now_ms)).sum()
+    }
+
+    #[inline]
+    fn find_slot(&self, key: &Key<'_>) -> Option<u32> {
+        self.index.find(key.hash, |&slot| *self.slots[slot as usize].key == *key.bytes).copied()
+    }
+
+    /// The key's entry.
+    #[inline]
+    pub fn find(&self, key: &Key<'_>) -> Option<&KeyEntry> {
+        self.find_slot(key).map(|slot| &self.slots[slot as usize])
+    }
+
+    /// The key's entry.
+    #[inline]
+    pub fn find_mut(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
+        self.find_slot(key).map(|slot| &mut self.slots[slot as usize])
+    }
+
+    /// Sets what a key holds and when it expires, whatever it held before, and returns its entry.
+    pub fn insert(
+        &mut self,
+        key: &Key<'_>,
+        value: Value,
+        expires_at_ms: Option<u64>,
+        now_ms: u64,
+    ) -> &mut KeyEntry {
+        let accessed_s = (now_ms / 1000) as u32;
+        let slot = match self.find_slot(key) {
+            Some(slot) => {
+                let entry = &mut self.slots[slot as usize];
+                entry.value = value;
+                entry.accessed_s = accessed_s;
+                slot
+            }
+            None => {
+                let entry = KeyEntry { key: key.bytes.into(), value, accessed_s, expires_at_ms: None };
+                let slot = self.slots.insert(entry) as u32;
+                let slots = &self.slots;
+                self.index.insert_unique(key.hash, slot, |&slot| Key::new(&slots[slot as usize].key).hash);
+                slot
+            }
+        };
+        self.set_slot_expiry(slot, expires_at_ms);
+        &mut self.slots[slot as usize]
+    }
+
+    /// Removes a key and returns what belonged to it.
+    pub fn remove(&mut self, key: &Key<'_>) -> Option<KeyEntry> {
+        let occupied =
+            self.index.find_entry(key.hash, |&slot| *self.slots[slot as usize].key == *key.bytes).ok()?;
+        let (slot, _) = occupied.remove();
+        let entry = self.slots.remove(slot as usize);
+        if let Some(at) = entry.expires_at_ms {
+            self.expirations.remove(&(at, slot));
+        }
+        Some(entry)
+    }
+
+    /// Sets or lifts a key's expiry time; `false` when there is no such key.
+    pub fn set_expiry(&mut self, key: &Key<'_>, expires_at_ms: Option<u64>) -> bool {
+        match self.find_slot(key) {
+            Some(slot) => {
+                self.set_slot_expiry(slot, expires_at_ms);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn set_slot_expiry(&mut self, slot: u32, expires_at_ms: Option<u64>) {
+        let entry = &mut self.slots[slot as usize];
+        if entry.expires_at_ms == expires_at_ms {
+            return;
+        }
+        if let Some(at) = entry.expires_at_ms {
+            self.expirations.remove(&(at, slot));
+        }
+        if let Some(at) = expires_at_ms {
+            self.expirations.insert((at, slot));
+        }
+        entry.expires_at_ms = expires_at_ms;
+    }
+
+    /// The key whose time was up first, if any's is.
+    pub fn find_expired(&self, now_ms: u64) -> Option<&[u8]> {
+        let &(at, slot) = self.expirations.first()?;
+        (at <= now_ms).then(|| &*self.slots[slot as usize].key)
+    }
+
+    /// All keys, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &KeyEntry> {
+        self.slots.iter().map(|(_, entry)| entry)
+    }
+
+    /// Visits the keys in the slots from `start` on, `slots` of them at most, and returns the slot
+    /// to go on with; `None` at the end.
+    pub fn scan(&self, start: usize, slots: usize, mut visit: impl FnMut(&KeyEntry)) -> Option<usize> {
+        let end = start.saturating_add(slots);
+        for slot in start..end {
+            if slot >= self.slots.capacity() {
+                return None;
+            }
+            if let Some(entry) = self.slots.get(slot) {
+                visit(entry);
+            }
+        }
+        (end < self.slots.capacity()).then_some(end)
+    }
+
+    /// A random key's entry.
+    pub fn find_random(&self, random: &mut fastrand::Rng) -> Option<&KeyEntry> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let capacity = self.slots.capacity();
+        for _ in 0..100 {
+            if let Some(entry) = self.slots.get(random.usize(..capacity)) {
+                return Some(entry);
+            }
+        }
+        // Nearly all keys were removed: the next one behind a random slot.
+        let start = random.usize(..capacity);
+        (start..capacity).chain(0..start).find_map(|slot| self.slots.get(slot))
+    }
+
+    /// Memory behind the struct for its index, without keys and values, in bytes.
+    pub fn overhead_bytes(&self) -> usize {
+        self.index.allocation_size()
+            + self.slots.capacity() * (size_of::<KeyEntry>() + 8)
+            + self.expirations.len() * size_of::<(u64, u32)>()
+    }
+
+    /// Removes all keys.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn string(text: &str) -> Value {
+        Value::String(StringValue::new(text.as_bytes()))
+    }
+
+    #[test]
+    fn behaves_as_a_plain_map() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut db, mut model) = (Db::default(), HashMap::<String, Option<u64>>::new());
+        for _ in 0..20_000 {
+            let name = format!("k{}", random.u32(0..500));
+            let key = Key::new(name.as_bytes());
+            match random.u32(0..4) {
+                0 | 1 => {
+                    let expiry = random.bool().then(|| random.u64(0..1000));
+                    db.insert(&key, string("v"), expiry, 0);
+                    model.insert(name.clone(), expiry);
+                }
+                2 => assert_eq!(db.remove(&key).is_some(), model.remove(&name).is_some()),
+                _ => {
+                    let expiry = random.bool().then(|| random.u64(0..1000));
+                    let known = model.get_mut(&name).map(|at| *at = expiry).is_some();
+                    assert_eq!(db.set_expiry(&key, expiry), known);
+                }
+            }
+            assert_eq!(db.find(&key).map(KeyEntry::expires_at_ms), model.get(&name).copied());
+            assert_eq!(db.len(), model.len());
+            assert_eq!(db.expiring_len(), model.values().flatten().count());
+            let first = model.values().flatten().min();
+            assert_eq!(db.find_expired(2000).is_some(), first.is_some());
+            assert!(db.find_random(&mut random).is_some() || model.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_scan_returns_what_is_there_throughout_once() {
+        let mut db = Db::default();
+        for n in 0..1000 {
+            db.insert(&Key::new(format!("stay{n}").as_bytes()), string("v"), None, 0);
+        }
+        let (mut seen, mut at, mut round) = (HashMap::<Vec<u8>, u32>::new(), Some(0), 0_i32);
+        while let Some(start) = at {
+            at = db.scan(start, 10, |entry| *seen.entry(entry.key().to_vec()).or_default() += 1);
+            for n in 0..20 {
+                db.insert(&Key::new(format!("new{round}-{n}").as_bytes()), string("v"), None, 0);
+                db.remove(&Key::new(format!("new{}-{n}", round - 3).as_bytes()));
+            }
+            round += 1;
+            assert!(round < 100_000);
+        }
+        assert!((0..1000).all(|n| seen.get(format!("stay{n}").as_bytes()) == Some(&1)));
+    }
+}

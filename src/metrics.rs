@@ -1,0 +1,156 @@
+//! What the server counts. Each worker thread has counters of its own, which only it writes; whoever
+//! reads them sums over the threads.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// A counter that one thread writes and any thread reads.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds; to be called by the owning thread only. A load and a store, for there is no other
+    /// writer: cheaper than an atomic addition.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// The value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Sets it to 0 (CONFIG RESETSTAT). An addition at the same instant may be lost.
+    pub fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+/// What is counted of one command.
+#[derive(Debug, Default)]
+pub struct CommandCounters {
+    /// Executions.
+    pub calls: Counter,
+    /// Time spent, in nanoseconds.
+    pub ns: Counter,
+    /// Refusals before execution (arity, authentication, memory, a failed log).
+    pub rejected: Counter,
+    /// Executions that answered with an error.
+    pub failed: Counter,
+}
+
+/// The counters of one worker thread.
+#[derive(Debug, Default)]
+pub struct WorkerMetrics {
+    /// By the command's index in the command table.
+    pub commands: Box<[CommandCounters]>,
+    /// Commands executed.
+    pub commands_processed: Counter,
+    /// Bytes read from connections.
+    pub net_input_bytes: Counter,
+    /// Bytes written to connections.
+    pub net_output_bytes: Counter,
+    /// Reads from and writes to connections.
+    pub reads: Counter,
+    /// Writes to connections.
+    pub writes: Counter,
+    /// Lookups of keys that were there.
+    pub keyspace_hits: Counter,
+    /// Lookups of keys that were not.
+    pub keyspace_misses: Counter,
+    /// Keys whose time was up and that were removed.
+    pub expired_keys: Counter,
+    /// Changes of the data.
+    pub changes: Counter,
+}
+
+/// The counters of the server.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    workers: Mutex<Vec<Arc<WorkerMetrics>>>,
+    /// Connections accepted.
+    pub connections_received: AtomicU64,
+    /// Connections refused, since there were too many.
+    pub connections_rejected: AtomicU64,
+    /// Replies that were errors.
+    pub error_replies: AtomicU64,
+    /// Errors by their code (the first word), and how often each was answered.
+    errors: Mutex<Vec<(String, u64)>>,
+    /// Connections closed since their query buffer grew over its limit.
+    pub query_buffer_limit_disconnections: AtomicU64,
+}
+
+impl Metrics {
+    /// The most error codes that are told apart, as in Redis 7.2.
+    const ERROR_CODES_MAX: usize = 128;
+
+    /// The counters of a new worker thread.
+    pub fn register_worker(&self, commands: usize) -> Arc<WorkerMetrics> {
+        let metrics = Arc::new(WorkerMetrics {
+            commands: (0..commands).map(|_| CommandCounters::default()).collect(),
+            ..WorkerMetrics::default()
+        });
+        self.workers.lock().push(metrics.clone());
+        metrics
+    }
+
+    /// The sum of a counter over the worker threads.
+    pub fn sum(&self, counter: impl Fn(&WorkerMetrics) -> u64) -> u64 {
+        self.workers.lock().iter().map(|worker| counter(worker)).sum()
+    }
+
+    /// Counts an error reply, by the code that `message` begins with.
+    pub fn count_error(&self, message: &[u8]) {
+        self.error_replies.fetch_add(1, Relaxed);
+        let code = message.split(|&b| b == b' ').next().unwrap_or_default();
+        let code = String::from_utf8_lossy(code);
+        let mut errors = self.errors.lock();
+        if let Some((_, count)) = errors.iter_mut().find(|(known, _)| *known == code) {
+            *count += 1;
+        } else if errors.len() < Self::ERROR_CODES_MAX {
+            errors.push((code.into_owned(), 1));
+        }
+    }
+
+    /// Errors by their code, sorted, and how often each was answered.
+    pub fn errors(&self) -> Vec<(String, u64)> {
+        let mut errors = self.errors.lock().clone();
+        errors.sort();
+        errors
+    }
+
+    /// Sets to 0 what CONFIG RESETSTAT does.
+    pub fn reset(&self) {
+        for worker in self.workers.lock().iter() {
+            for command in &worker.commands {
+                for counter in [&command.calls, &command.ns, &command.rejected, &command.failed] {
+                    counter.reset();
+                }
+            }
+            for counter in [
+                &worker.commands_processed,
+                &worker.net_input_bytes,
+                &worker.net_output_bytes,
+                &worker.reads,
+                &worker.writes,
+                &worker.keyspace_hits,
+                &worker.keyspace_misses,
+                &worker.expired_keys,
+            ] {
+                counter.reset();
+            }
+        }
+        for counter in [
+            &self.connections_received,
+            &self.connections_rejected,
+            &self.error_replies,
+            &self.query_buffer_limit_disconnections,
+        ] {
+            counter.store(0, Relaxed);
+        }
+        self.errors.lock().clear();
+    }
+}

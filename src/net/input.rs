@@ -1,0 +1,82 @@
+//! The bytes that came in and were not yet consumed.
+
+use std::cell::RefCell;
+
+/// The room that a read buffer has at least before a read, in bytes.
+const READ_BYTES_MIN: usize = 16 * 1024;
+/// A buffer that grew over this is not kept for another connection.
+const POOLED_BYTES_MAX: usize = 64 * 1024;
+/// How many buffers a thread keeps.
+const POOL_MAX: usize = 64;
+
+thread_local! {
+    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Takes an empty buffer from the thread's pool.
+pub(super) fn take_buffer() -> Vec<u8> {
+    POOL.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Gives a buffer back to the thread's pool.
+pub(super) fn give_buffer(mut buf: Vec<u8>) {
+    if buf.capacity() > 0 && buf.capacity() <= POOLED_BYTES_MAX {
+        buf.clear();
+        POOL.with_borrow_mut(|pool| {
+            if pool.len() < POOL_MAX {
+                pool.push(buf);
+            }
+        });
+    }
+}
+
+/// A connection's read buffer. An idle connection has none: it takes one from its thread's pool
+/// when bytes arrive, and gives it back when all are consumed.
+#[derive(Debug, Default)]
+pub struct Input {
+    buf: Vec<u8>,
+    start: usize,
+}
+
+impl Input {
+    /// The bytes not yet consumed.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.buf[self.start..]
+    }
+
+    /// Drops bytes from the front.
+    #[inline]
+    pub fn consume(&mut self, bytes: usize) {
+        self.start += bytes;
+    }
+
+    /// Bytes that the buffer has room for beyond those it holds.
+    pub fn free(&self) -> usize {
+        self.buf.capacity() - self.buf.len()
+    }
+
+    /// Gives the buffer back when nothing is left in it.
+    pub(super) fn release(&mut self) {
+        if self.start == self.buf.len() {
+            self.start = 0;
+            give_buffer(std::mem::take(&mut self.buf));
+        }
+    }
+
+    /// The buffer to read into, with room.
+    pub(super) fn for_reading(&mut self) -> &mut Vec<u8> {
+        if self.start > 0 {
+            self.buf.drain(..self.start);
+            self.start = 0;
+        }
+        if self.buf.capacity() == 0 {
+            self.buf = take_buffer();
+        }
+        if self.buf.capacity() - self.buf.len() < READ_BYTES_MIN {
+            // Doubles: bytes that came are the bound, never what a client says will come.
+            self.buf.reserve(READ_BYTES_MIN.max(self.buf.len()));
+        }
+        &mut self.buf
+    }
+}

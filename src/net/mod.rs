@@ -1,0 +1,11 @@
+//! Connections: sockets in, requests to whoever executes them, replies out.
+//!
+//! This layer knows bytes and when they move; what they mean is its [`Service`]'s.
+
+mod connection;
+mod input;
+mod listener;
+
+pub use connection::{Progress, Service, serve};
+pub use input::Input;
+pub use listener::{Listener, bind};

@@ -1,0 +1,363 @@
+//! The way of a command: decode, look up, check, lock, execute, reply.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use super::blocking::serve_ready;
+use super::transaction;
+use crate::clock;
+use crate::command::{Blocked, Command, CommandError, Context, Flags, Outcome, Table, table};
+use crate::config::settings;
+use crate::engine::Key;
+use crate::log::Effects;
+use crate::metrics::WorkerMetrics;
+use crate::net::{Input, Progress};
+use crate::protocol::{Decoded, DecoderLimits, Reply, Request, RequestDecoder};
+use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared};
+
+/// A batch stops for its replies to be sent when they have grown to this, in bytes.
+const BATCH_OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
+/// Executes commands for the connections of one thread.
+#[derive(Debug)]
+pub(super) struct Executor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) metrics: Arc<WorkerMetrics>,
+    pub(super) table: &'static Table,
+}
+
+/// What came of one request.
+enum Step {
+    Next,
+    Blocked(Blocked),
+    /// A pause is in force: the request is to be tried again.
+    Paused,
+}
+
+/// What a batch ends with.
+pub(super) enum BatchEnd {
+    /// All whole requests are executed.
+    Exhausted,
+    /// Replies are to be sent first.
+    Full,
+    /// A command waits.
+    Blocked(Blocked),
+    /// A pause is in force.
+    Paused,
+    /// The connection is to be closed.
+    Close,
+}
+
+impl Executor {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let table = table();
+        let metrics = shared.metrics.register_worker(table.len());
+        Self { shared, metrics, table }
+    }
+
+    fn limits(&self, session: &Session) -> DecoderLimits {
+        let config = &self.shared.config;
+        DecoderLimits {
+            bulk_bytes_max: config.memory(settings::PROTO_MAX_BULK_LEN) as usize,
+            arguments_max: i32::MAX as usize,
+            unauthenticated: !session.authenticated,
+        }
+    }
+
+    /// Executes the whole requests in `input`.
+    pub(super) fn execute_batch(
+        &self,
+        session: &mut Session,
+        decoder: &mut RequestDecoder,
+        input: &mut Input,
+        reply: &mut Reply,
+        effects: &mut Effects,
+    ) -> BatchEnd {
+        let now_ms = clock::unix_ms();
+        let shared = &*self.shared;
+        let buffer = std::mem::take(effects);
+        let mut keys = Keys::new(&shared.store, shared.log(), &self.metrics, buffer, now_ms);
+        let mut limits = self.limits(session);
+        let mut started = Instant::now();
+        let end = loop {
+            if session.closing {
+                break BatchEnd::Close;
+            }
+            let decoded = match decoder.decode(input.bytes(), &limits) {
+                Ok(decoded) => decoded,
+                Err(error) => {
+                    let text = format!("ERR Protocol error: {error}");
+                    shared.metrics.count_error(text.as_bytes());
+                    reply.error(text.as_bytes());
+                    break BatchEnd::Close;
+                }
+            };
+            match decoded {
+                Decoded::Incomplete => break BatchEnd::Exhausted,
+                Decoded::Empty { consumed } => input.consume(consumed),
+                Decoded::Request { consumed } => {
+                    let step =
+                        self.execute(session, &mut keys, reply, decoder.request(input.bytes()), &mut started);
+                    match step {
+                        Step::Paused => {
+                            decoder.reset();
+                            break BatchEnd::Paused;
+                        }
+                        Step::Next => input.consume(consumed),
+                        Step::Blocked(blocked) => {
+                            input.consume(consumed);
+                            break BatchEnd::Blocked(blocked);
+                        }
+                    }
+                    limits.unauthenticated = !session.authenticated;
+                    if reply.len() > BATCH_OUTPUT_BYTES_MAX {
+                        break BatchEnd::Full;
+                    }
+                }
+            }
+        };
+        let position;
+        (*effects, position) = keys.finish();
+        session.position = session.position.max(position);
+        session.handle.active_ms.store(now_ms, Relaxed);
+        session.handle.query_buffer.store(input.bytes().len(), Relaxed);
+        session.handle.query_buffer_free.store(input.free(), Relaxed);
+        end
+    }
+
+    /// Executes one request, and counts it.
+    #[inline]
+    fn execute(
+        &self,
+        session: &mut Session,
+        keys: &mut Keys<'_>,
+        reply: &mut Reply,
+        request: Request<'_>,
+        started: &mut Instant,
+    ) -> Step {
+        let reply_start = reply.len();
+        let step = match self.admit(session, request) {
+            Ok(Admission::Execute(command)) => {
+                self.execute_admitted(session, keys, reply, request, command, started)
+            }
+            Ok(Admission::Queue) => {
+                transaction::queue(session, request);
+                reply.simple("QUEUED");
+                Step::Next
+            }
+            Ok(Admission::Paused) => return Step::Paused,
+            Err(error) => {
+                if let Some(transaction) = &mut session.transaction {
+                    transaction.aborted = true;
+                }
+                self.refuse(reply, &error);
+                Step::Next
+            }
+        };
+        match session.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off => reply.truncate(reply_start),
+            ReplyMode::SkipNext => {
+                reply.truncate(reply_start);
+                session.reply_mode = ReplyMode::Skip;
+            }
+            ReplyMode::Skip => {
+                reply.truncate(reply_start);
+                session.reply_mode = ReplyMode::On;
+            }
+        }
+        step
+    }
+
+    fn refuse(&self, reply: &mut Reply, error: &CommandError) {
+        let message = error.message();
+        self.shared.metrics.count_error(&message);
+        reply.error(&message);
+    }
+
+    /// Finds the command and checks all that can be checked without a look at the data.
+    #[inline]
+    fn admit(&self, session: &Session, request: Request<'_>) -> Result<Admission<'static>, CommandError> {
+        let command = self.find(request)?;
+        let flags = command.spec.flags;
+        if !session.authenticated && !flags.contains(Flags::NO_AUTH) {
+            self.metrics.commands[command.index].rejected.add(1);
+            return Err(CommandError::NoAuth);
+        }
+        if flags.contains(Flags::WRITE) && self.shared.log().latched().is_some() {
+            self.metrics.commands[command.index].rejected.add(1);
+            return Err(CommandError::MisConf(
+                self.shared.log().latched().map_or_else(String::new, |error| error.to_string()),
+            ));
+        }
+        if session.transaction.is_some() && flags.contains(Flags::NO_MULTI) {
+            self.metrics.commands[command.index].rejected.add(1);
+            return Err(CommandError::Other("ERR Command not allowed inside a transaction"));
+        }
+        if self.shared.paused.load(Relaxed) && self.is_paused(session, command) {
+            return Ok(Admission::Paused);
+        }
+        if session.transaction.is_some() && !flags.contains(Flags::UNQUEUED) {
+            return Ok(Admission::Queue);
+        }
+        Ok(Admission::Execute(command))
+    }
+
+    /// The command or subcommand that a request is for, with the right number of arguments.
+    #[inline]
+    pub(super) fn find(&self, request: Request<'_>) -> Result<&'static Command, CommandError> {
+        let name = request.arg(0);
+        let Some(command) = self.table.find(name) else {
+            return Err(CommandError::unknown_command(name, request.args_from(1)));
+        };
+        let command = if command.spec.subcommands.is_empty() {
+            command
+        } else if let Some(name) = request.get(1) {
+            match self.table.find_subcommand(command, name) {
+                Some(subcommand) => subcommand,
+                None => {
+                    self.metrics.commands[command.index].rejected.add(1);
+                    return Err(CommandError::UnknownSubcommand {
+                        command: command.spec.name,
+                        subcommand: name.to_vec(),
+                    });
+                }
+            }
+        } else {
+            command
+        };
+        if !command.spec.accepts(request.len()) {
+            self.metrics.commands[command.index].rejected.add(1);
+            return Err(CommandError::Arity(command.full_name.clone()));
+        }
+        Ok(command)
+    }
+
+    fn is_paused(&self, session: &Session, command: &Command) -> bool {
+        let mut pause = self.shared.pause.lock();
+        let Some(current) = *pause else { return false };
+        if clock::unix_ms() >= current.until_ms {
+            *pause = None;
+            self.shared.paused.store(false, Relaxed);
+            self.shared.unpaused.notify_waiters();
+            return false;
+        }
+        let is_exec = command.spec.name == "exec" && command.parent.is_none();
+        match current.mode {
+            // CLIENT is let through, so that a pause can be ended.
+            PauseMode::All => command.parent.is_none_or(|parent| parent.name != "client"),
+            PauseMode::Write => {
+                command.is_write()
+                    || command.spec.flags.contains(Flags::MAY_REPLICATE)
+                    || (is_exec && transaction::may_write(self, session))
+            }
+        }
+    }
+
+    /// The shards that a request needs.
+    #[inline]
+    pub(super) fn shards_of(&self, command: &Command, request: Request<'_>) -> ShardSet {
+        if command.spec.flags.contains(Flags::ALL_SHARDS) {
+            return ShardSet::All;
+        }
+        if command.spec.keys.is_empty() {
+            return ShardSet::None;
+        }
+        let store = &self.shared.store;
+        command
+            .key_positions(request)
+            .into_iter()
+            .fold(ShardSet::None, |set, at| set.with(store.shard_of(&Key::new(request.arg(at)))))
+    }
+
+    fn execute_admitted(
+        &self,
+        session: &mut Session,
+        keys: &mut Keys<'_>,
+        reply: &mut Reply,
+        request: Request<'_>,
+        command: &Command,
+        started: &mut Instant,
+    ) -> Step {
+        session.handle.last_command.store(command.index as u32, Relaxed);
+        let set = if command.spec.flags.contains(Flags::UNQUEUED) {
+            transaction::shards_of(self, session)
+        } else {
+            self.shards_of(command, request)
+        };
+        if set == ShardSet::None {
+            // What has no keys may look at others' connections, the log, the settings: not under
+            // a lock.
+            keys.release();
+        } else {
+            keys.acquire(set);
+        }
+        let outcome = self.call(session, keys, reply, request, command, started);
+        match outcome {
+            Some(Outcome::Blocked(blocked)) => return Step::Blocked(blocked),
+            Some(Outcome::Exec) => transaction::execute(self, session, keys, reply, started),
+            Some(Outcome::Done) | None => {}
+        }
+        if !keys.ready.is_empty() {
+            serve_ready(keys);
+        }
+        Step::Next
+    }
+
+    /// Calls a handler, counts the call, and writes its error; `None` then.
+    #[inline]
+    pub(super) fn call(
+        &self,
+        session: &mut Session,
+        keys: &mut Keys<'_>,
+        reply: &mut Reply,
+        request: Request<'_>,
+        command: &Command,
+        started: &mut Instant,
+    ) -> Option<Outcome> {
+        let reply_start = reply.len();
+        keys.db = session.db;
+        keys.no_touch = session.handle.no_touch.load(Relaxed);
+        let mut context =
+            Context { shared: &self.shared, metrics: &self.metrics, session, keys, reply: &mut *reply };
+        let result = (command.spec.handler)(&mut context, request);
+        let counters = &self.metrics.commands[command.index];
+        let now = Instant::now();
+        counters.ns.add(now.duration_since(*started).as_nanos() as u64);
+        *started = now;
+        self.metrics.commands_processed.add(1);
+        match result {
+            // Counted when it is served.
+            Ok(outcome @ Outcome::Blocked(_)) => Some(outcome),
+            Ok(outcome) => {
+                counters.calls.add(1);
+                Some(outcome)
+            }
+            Err(error) => {
+                counters.calls.add(1);
+                counters.failed.add(1);
+                reply.truncate(reply_start);
+                self.refuse(reply, &error);
+                None
+            }
+        }
+    }
+}
+
+enum Admission<'a> {
+    Execute(&'a Command),
+    Queue,
+    Paused,
+}
+
+impl From<BatchEnd> for Progress {
+    fn from(end: BatchEnd) -> Self {
+        match end {
+            BatchEnd::Exhausted => Self::Read,
+            BatchEnd::Full => Self::Again,
+            BatchEnd::Blocked(_) | BatchEnd::Paused => Self::Wait,
+            BatchEnd::Close => Self::Close,
+        }
+    }
+}

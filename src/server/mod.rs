@@ -1,0 +1,20 @@
+//! The server as a whole: starting and stopping it, its threads, and the way of a command from
+//! request to reply.
+//!
+//! | file | what |
+//! |---|---|
+//! | `startup.rs` | from the settings to a running server, and its orderly end |
+//! | `worker.rs` | a worker thread: its connections, and what they wait for |
+//! | `executor.rs` | a batch of requests: checks, locks, handlers |
+//! | `transaction.rs` | MULTI and EXEC |
+//! | `blocking.rs` | blocked clients: who serves them, and how they stop waiting |
+//! | `background.rs` | what runs by the clock |
+
+mod background;
+mod blocking;
+mod executor;
+mod startup;
+mod transaction;
+mod worker;
+
+pub use startup::{StartupError, run};

@@ -1,0 +1,326 @@
+//! From the settings to a running server, and its orderly end.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::background;
+use super::worker::{self, Handover, WorkerHandle};
+use crate::clock;
+use crate::command::{Replay, uncounted};
+use crate::config::{AppendFsync, Config, settings};
+use crate::log::{
+    DiskStorage, FsyncPolicy, LoadProgress, Log, LogError, LogPaths, LogSettings, RecoverySettings, recover,
+};
+use crate::net::{Listener, bind};
+use crate::state::Shared;
+
+/// How long the server waits for its connections to close when it ends.
+const CLOSING_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum StartupError {
+    /// An address cannot be listened on.
+    #[error("Failed listening on {address}:{port}: {cause}")]
+    Listen {
+        /// The address as it stands in the settings.
+        address: String,
+        /// The port.
+        port: u16,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// The working directory cannot be entered.
+    #[error("Can't chdir to '{path}': {cause}")]
+    Directory {
+        /// The directory.
+        path: String,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// The log cannot be read or continued.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A thread, a signal handler or a timer cannot be had.
+    #[error("{what}: {cause}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The system's words.
+        cause: io::Error,
+    },
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> StartupError {
+    move |cause| StartupError::System { what, cause }
+}
+
+/// Runs the server until it is told to end.
+///
+/// # Errors
+/// Whatever keeps it from starting; one line says what.
+pub fn run(config: Config) -> Result<(), StartupError> {
+    let config = Arc::new(config);
+    let dir = config.text(settings::DIR);
+    std::env::set_current_dir(&*dir)
+        .map_err(|cause| StartupError::Directory { path: dir.to_string(), cause })?;
+    raise_open_files(&config);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("Can't start the event loop"))?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
+    let listeners = listen(&config)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(system("Can't handle SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Can't handle SIGINT"))?;
+    let workers = worker_count(&config);
+    // With one thread there is nobody to share with; with more, enough shards that two rarely meet.
+    let shards = if workers == 1 { 1 } else { workers * 16 };
+    let shared = Arc::new(Shared::new(config, workers, shards));
+    if let Some(listener) = listeners.first() {
+        shared.port.store(listener.address().port(), Relaxed);
+    }
+    open_log(&shared)?;
+    let (handles, threads) = start_workers(&shared)?;
+    let handles = Arc::new(handles);
+    for listener in listeners {
+        tracing::info!("Listening on {}", listener.address());
+        tokio::spawn(accept(shared.clone(), listener, handles.clone()));
+    }
+    let background = tokio::spawn(background::run(shared.clone()));
+    tracing::info!("Ready to accept connections, {workers} worker thread(s)");
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("Received SIGTERM, ending"),
+        _ = interrupt.recv() => tracing::info!("Received SIGINT, ending"),
+        () = shared.shutdown.notified() => tracing::info!("SHUTDOWN was asked for, ending"),
+    }
+    background.abort();
+    stop(&shared, handles, threads).await;
+    Ok(())
+}
+
+/// The number of worker threads: the setting, or the number of cores.
+fn worker_count(config: &Config) -> usize {
+    match config.integer(settings::WORKER_THREADS) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads as usize,
+    }
+}
+
+/// Lets the process have as many open files as `maxclients` needs, as far as the system allows.
+fn raise_open_files(config: &Config) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let wanted = config.integer(settings::MAXCLIENTS) as u64 + 64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!("The limit of open files stays below what maxclients needs ({wanted}): {error}");
+        }
+    }
+}
+
+/// Listens on each address of `bind`; one with a `-` before it may be missing.
+fn listen(config: &Config) -> Result<Vec<Listener>, StartupError> {
+    let port = config.integer(settings::PORT) as u16;
+    let backlog = config.integer(settings::TCP_BACKLOG) as i32;
+    let mut listeners = Vec::new();
+    for name in config.text(settings::BIND).split_ascii_whitespace() {
+        let (optional, host) = match name.strip_prefix('-') {
+            Some(host) => (true, host),
+            None => (false, name),
+        };
+        let error = |cause| StartupError::Listen { address: host.to_string(), port, cause };
+        let result = resolve(host).and_then(|address| bind(address, port, backlog));
+        match result {
+            Ok(listener) => listeners.push(listener),
+            Err(cause) if optional => tracing::debug!("Not listening on {host}: {cause}"),
+            Err(cause) => return Err(error(cause)),
+        }
+    }
+    Ok(listeners)
+}
+
+fn resolve(host: &str) -> io::Result<IpAddr> {
+    match host {
+        "*" => Ok(IpAddr::from([0, 0, 0, 0])),
+        "::*" => Ok(IpAddr::from([0; 16])),
+        _ => (host, 0)
+            .to_socket_addrs()?
+            .next()
+            .map(|address| address.ip())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)),
+    }
+}
+
+/// Where the log is, by the settings.
+fn recovery_settings(config: &Config) -> RecoverySettings {
+    RecoverySettings {
+        paths: LogPaths {
+            dir: PathBuf::from(&*config.text(settings::DIR)),
+            append_dir_name: config.text(settings::APPENDDIRNAME).to_string(),
+            append_file_name: config.text(settings::APPENDFILENAME).to_string(),
+        },
+        load_truncated: config.boolean(settings::AOF_LOAD_TRUNCATED),
+    }
+}
+
+/// How `appendfsync` is called in the log.
+fn fsync_policy(config: &Config) -> FsyncPolicy {
+    match config.choice(settings::APPENDFSYNC) {
+        AppendFsync::Always => FsyncPolicy::Always,
+        AppendFsync::EverySecond => FsyncPolicy::EverySecond,
+        AppendFsync::Never => FsyncPolicy::No,
+    }
+}
+
+/// Reads the log, and goes on with it.
+fn open_log(shared: &Arc<Shared>) -> Result<(), StartupError> {
+    let config = &shared.config;
+    if !config.boolean(settings::APPENDONLY) {
+        shared.set_log(Log::disabled());
+        return Ok(());
+    }
+    let started = Instant::now();
+    let progress = LoadProgress::default();
+    let metrics = uncounted();
+    let recovered = {
+        let mut replay = Replay::new(shared, &metrics, clock::unix_ms());
+        recover(&DiskStorage, &recovery_settings(config), &progress, &mut |request| replay.apply(*request))?
+    };
+    let replayed = &recovered.replayed;
+    if replayed.commands > 0 {
+        tracing::info!(
+            "DB loaded from append only file: {} commands, {} bytes, {:.3} seconds",
+            replayed.commands,
+            replayed.bytes,
+            started.elapsed().as_secs_f64()
+        );
+    }
+    shared.set_log(Log::start(&DiskStorage, recovered, LogSettings::new(fsync_policy(config)))?);
+    Ok(())
+}
+
+fn start_workers(shared: &Arc<Shared>) -> Result<(Vec<WorkerHandle>, Vec<JoinHandle<()>>), StartupError> {
+    let (mut handles, mut threads) = (Vec::new(), Vec::new());
+    for number in 0..shared.workers {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(system("Can't start a worker's event loop"))?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let connections = Arc::new(AtomicUsize::new(0));
+        handles.push(WorkerHandle { sender, connections: connections.clone() });
+        let shared = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || runtime.block_on(worker::run(shared, receiver, connections)))
+            .map_err(system("Can't start a worker thread"))?;
+        threads.push(thread);
+    }
+    Ok((handles, threads))
+}
+
+/// Accepts connections, and hands each to the thread that has the fewest.
+async fn accept(shared: Arc<Shared>, listener: Listener, workers: Arc<Vec<WorkerHandle>>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!("Accepting a connection failed: {error}");
+                // Most often too many open files: some will close.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        if let Some(refusal) = refuse(&shared, &stream) {
+            use std::io::Write;
+            shared.metrics.connections_rejected.fetch_add(1, Relaxed);
+            // The socket's buffer is empty: it takes the line without blocking, or the client is
+            // gone.
+            let _ = (&stream).write(refusal.as_bytes());
+            continue;
+        }
+        let nowhere = || SocketAddr::from(([0, 0, 0, 0], 0));
+        let handle = shared.clients.register(
+            stream.peer_addr().unwrap_or_else(|_| nowhere()),
+            stream.local_addr().unwrap_or_else(|_| nowhere()),
+            stream.as_raw_fd(),
+            clock::unix_ms(),
+        );
+        shared.metrics.connections_received.fetch_add(1, Relaxed);
+        keep_alive(&shared, &stream);
+        let authenticated = shared.config.text(settings::REQUIREPASS).is_empty();
+        let Some(worker) = workers.iter().min_by_key(|worker| worker.connections.load(Relaxed)) else {
+            return;
+        };
+        worker.connections.fetch_add(1, Relaxed);
+        // It fails only when the worker is gone, which is at the server's end.
+        let _ = worker.sender.send(Handover { stream, handle, authenticated });
+    }
+}
+
+fn keep_alive(shared: &Shared, stream: &std::net::TcpStream) {
+    let seconds = shared.config.integer(settings::TCP_KEEPALIVE);
+    if seconds > 0 {
+        let time = Duration::from_secs(seconds as u64);
+        let probes = socket2::TcpKeepalive::new()
+            .with_time(time)
+            .with_interval((time / 3).max(Duration::from_secs(1)))
+            .with_retries(3);
+        // A peer that goes away in silence is noticed later then.
+        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&probes);
+    }
+}
+
+/// Why a connection is refused, if it is.
+fn refuse(shared: &Shared, stream: &std::net::TcpStream) -> Option<&'static str> {
+    let config = &shared.config;
+    if shared.clients.len() >= config.integer(settings::MAXCLIENTS) as usize {
+        return Some("-ERR max number of clients reached\r\n");
+    }
+    let is_protected =
+        config.boolean(settings::PROTECTED_MODE) && config.text(settings::REQUIREPASS).is_empty();
+    let is_local = stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
+    (is_protected && !is_local).then_some(
+        "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \
+         for the default user. Only connections from this machine are taken. To change that, set a password \
+         (CONFIG SET requirepass, or the setting in the configuration file), or switch protected mode off \
+         (CONFIG SET protected-mode no) where the network is trusted.\r\n",
+    )
+}
+
+/// Ends in order: no new connections, the present ones closed, the log synced.
+async fn stop(shared: &Arc<Shared>, workers: Arc<Vec<WorkerHandle>>, threads: Vec<JoinHandle<()>>) {
+    shared.stopping.store(true, Relaxed);
+    let deadline = Instant::now() + CLOSING_TIME_MAX;
+    while !shared.clients.is_empty() && Instant::now() < deadline {
+        for client in shared.clients.list() {
+            client.kill();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(workers);
+    if shared.clients.is_empty() {
+        tracing::debug!("All connections are closed, {} worker thread(s) to end", threads.len());
+    } else {
+        tracing::warn!("{} connection(s) did not close in time", shared.clients.len());
+    }
+    match shared.log().close() {
+        Ok(()) => tracing::info!("The log is synced, bye"),
+        Err(error) => tracing::error!("Closing the log failed: {error}"),
+    }
+}

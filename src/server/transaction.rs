@@ -1,0 +1,80 @@
+//! MULTI and EXEC: commands queued on the connection, executed under all their locks.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use super::executor::Executor;
+use crate::command::Flags;
+use crate::config::settings;
+use crate::engine::Key;
+use crate::protocol::{Reply, Request};
+use crate::state::{Keys, Session, ShardSet};
+
+/// Puts a request at the end of the transaction.
+pub(super) fn queue(session: &mut Session, request: Request<'_>) {
+    let Some(transaction) = &mut session.transaction else { return };
+    let request = request.to_owned();
+    transaction.bytes += request.heap_bytes();
+    transaction.commands.push(request);
+    session.handle.multi.store(transaction.commands.len() as i32, Relaxed);
+}
+
+/// Whether the queued commands take more memory than a client may.
+pub(super) fn is_too_large(executor: &Executor, session: &Session) -> bool {
+    let limit = executor.shared.config.memory(settings::CLIENT_QUERY_BUFFER_LIMIT) as usize;
+    session.transaction.as_ref().is_some_and(|transaction| transaction.bytes > limit)
+}
+
+/// The shards of all queued commands and of all watched keys.
+pub(super) fn shards_of(executor: &Executor, session: &Session) -> ShardSet {
+    let store = &executor.shared.store;
+    let watched = session.watched.iter().fold(ShardSet::None, |set, watched| {
+        set.with(store.shard_of(&Key::new(&watched.key)))
+    });
+    let Some(transaction) = &session.transaction else { return watched };
+    transaction.commands.iter().fold(watched, |set, queued| {
+        let request = queued.as_request();
+        match executor.find(request) {
+            Ok(command) => set.union(executor.shards_of(command, request)),
+            Err(_) => set,
+        }
+    })
+}
+
+/// Whether a queued command may write.
+pub(super) fn may_write(executor: &Executor, session: &Session) -> bool {
+    session.transaction.as_ref().is_some_and(|transaction| {
+        transaction.commands.iter().any(|queued| {
+            executor.find(queued.as_request()).is_ok_and(|command| {
+                command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE)
+            })
+        })
+    })
+}
+
+/// Executes the queued commands; EXEC's handler has found nothing against it. The locks are held.
+pub(super) fn execute(
+    executor: &Executor,
+    session: &mut Session,
+    keys: &mut Keys<'_>,
+    reply: &mut Reply,
+    started: &mut Instant,
+) {
+    let commands = session.transaction.take().map(|transaction| transaction.commands).unwrap_or_default();
+    session.set_transaction(None);
+    reply.array(commands.len());
+    session.in_exec = true;
+    keys.effects().begin_transaction();
+    for queued in &commands {
+        let request = queued.as_request();
+        match executor.find(request) {
+            Ok(command) => {
+                executor.call(session, keys, reply, request, command, started);
+            }
+            // It was found when it was queued, and the table does not change.
+            Err(error) => reply.error(&error.message()),
+        }
+    }
+    keys.effects().end_transaction();
+    session.in_exec = false;
+}

@@ -1,0 +1,317 @@
+//! A worker thread: its connections, each executed where it lives.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use super::blocking::deregister;
+use super::executor::{BatchEnd, Executor};
+use super::transaction;
+use crate::clock;
+use crate::command::{Blocked, CommandError};
+use crate::config::settings;
+use crate::log::{Effects, FsyncPolicy};
+use crate::net::{Input, Progress, Service, serve};
+use crate::protocol::{Reply, RequestDecoder};
+use crate::state::{ClientHandle, ServedReply, Session, Shared, Unblock};
+
+/// A connection that is handed to a worker thread.
+#[derive(Debug)]
+pub(super) struct Handover {
+    pub(super) stream: std::net::TcpStream,
+    pub(super) handle: Arc<ClientHandle>,
+    pub(super) authenticated: bool,
+}
+
+/// A worker thread, as the acceptor sees it.
+#[derive(Debug)]
+pub(super) struct WorkerHandle {
+    pub(super) sender: mpsc::UnboundedSender<Handover>,
+    /// Connections that the thread serves.
+    pub(super) connections: Arc<AtomicUsize>,
+}
+
+/// What a connection is and where it stands.
+pub(super) struct Connection {
+    session: Session,
+    decoder: RequestDecoder,
+    waiting: Option<Waiting>,
+    connections: Arc<AtomicUsize>,
+}
+
+enum Waiting {
+    Blocked { blocked: Blocked, deadline: Option<Instant>, command: usize, since: std::time::Instant },
+    Paused,
+}
+
+/// Serves the connections of one thread.
+pub(super) struct Worker {
+    executor: Executor,
+    effects: RefCell<Effects>,
+}
+
+/// Runs a worker thread: serves what comes through `receiver` until that is closed and all
+/// connections are.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    mut receiver: mpsc::UnboundedReceiver<Handover>,
+    connections: Arc<AtomicUsize>,
+) {
+    let worker =
+        std::rc::Rc::new(Worker { executor: Executor::new(shared), effects: RefCell::new(Effects::new()) });
+    let tasks = LocalSet::new();
+    tasks
+        .run_until(async {
+            while let Some(handover) = receiver.recv().await {
+                let Ok(stream) = tokio::net::TcpStream::from_std(handover.stream) else {
+                    worker.executor.shared.clients.remove(handover.handle.id);
+                    continue;
+                };
+                let connection = Connection {
+                    session: Session::new(handover.handle, handover.authenticated),
+                    decoder: RequestDecoder::new(),
+                    waiting: None,
+                    connections: connections.clone(),
+                };
+                let worker = worker.clone();
+                tokio::task::spawn_local(async move { serve(&*worker, stream, connection).await });
+            }
+        })
+        .await;
+    // No more connections are handed over: the server ends. Those that are left close.
+    tasks.await;
+}
+
+impl Worker {
+    fn shared(&self) -> &Shared {
+        &self.executor.shared
+    }
+
+    fn start_waiting(&self, connection: &mut Connection, end: BatchEnd) -> Progress {
+        match end {
+            BatchEnd::Blocked(blocked) => {
+                let deadline = blocked.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+                let handle = &connection.session.handle;
+                handle.blocked.store(true, Relaxed);
+                self.shared().blocked_clients.fetch_add(1, Relaxed);
+                let command = handle.last_command.load(Relaxed) as usize;
+                let since = std::time::Instant::now();
+                connection.waiting = Some(Waiting::Blocked { blocked, deadline, command, since });
+                Progress::Wait
+            }
+            BatchEnd::Paused => {
+                connection.waiting = Some(Waiting::Paused);
+                Progress::Wait
+            }
+            other => other.into(),
+        }
+    }
+
+    fn stop_waiting(&self, connection: &mut Connection) {
+        if let Some(Waiting::Blocked { blocked, .. }) = connection.waiting.take() {
+            blocked.waiter.cancel();
+            deregister(self.shared(), &blocked.waiter);
+            connection.session.handle.blocked.store(false, Relaxed);
+            self.shared().blocked_clients.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn count_served(&self, command: usize, since: std::time::Instant, failed: bool) {
+        let counters = &self.executor.metrics.commands[command];
+        counters.calls.add(1);
+        counters.ns.add(since.elapsed().as_nanos() as u64);
+        if failed {
+            counters.failed.add(1);
+        }
+    }
+
+    /// Waits for a blocked command's reply, its timeout, or CLIENT UNBLOCK.
+    async fn wait_blocked(&self, connection: &mut Connection, output: &mut Vec<u8>) {
+        let Some(Waiting::Blocked { blocked, deadline, command, since }) = &mut connection.waiting else {
+            return;
+        };
+        let (command, since, deadline) = (*command, *since, *deadline);
+        let handle = connection.session.handle.clone();
+        let timeout = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        enum Wake {
+            Served(Result<ServedReply, tokio::sync::oneshot::error::RecvError>),
+            Timeout,
+            Notified,
+        }
+        let wake = tokio::select! {
+            biased;
+            reply = &mut blocked.reply => Wake::Served(reply),
+            () = timeout => Wake::Timeout,
+            () = handle.wake.notified() => Wake::Notified,
+        };
+        let how = match wake {
+            Wake::Served(Ok(reply)) => {
+                self.deliver(connection, output, reply, command, since);
+                return;
+            }
+            Wake::Served(Err(_)) | Wake::Timeout => Unblock::Timeout,
+            Wake::Notified if handle.is_killed() => {
+                connection.session.closing = true;
+                if self.shared().stopping.load(Relaxed) {
+                    Unblock::Error
+                } else {
+                    self.stop_waiting(connection);
+                    return;
+                }
+            }
+            Wake::Notified => match handle.take_unblock() {
+                Some(how) => how,
+                None => return,
+            },
+        };
+        // Whoever served it in this very instant was first: that reply is the one.
+        if !blocked.waiter.cancel()
+            && let Ok(reply) = blocked.reply.try_recv()
+        {
+            self.deliver(connection, output, reply, command, since);
+            return;
+        }
+        let mut reply = Reply::from_buffer(std::mem::take(output), connection.session.protocol);
+        match how {
+            Unblock::Timeout => reply.null_array(),
+            Unblock::Error => {
+                let message = CommandError::Unblocked.message();
+                self.shared().metrics.count_error(&message);
+                reply.error(&message);
+            }
+        }
+        *output = reply.into_buffer();
+        self.count_served(command, since, how == Unblock::Error);
+        self.stop_waiting(connection);
+    }
+
+    fn deliver(
+        &self,
+        connection: &mut Connection,
+        output: &mut Vec<u8>,
+        reply: ServedReply,
+        command: usize,
+        since: std::time::Instant,
+    ) {
+        if reply.failed {
+            let message = reply.bytes.strip_prefix(b"-").unwrap_or(&reply.bytes);
+            self.shared().metrics.count_error(message);
+        }
+        output.extend_from_slice(&reply.bytes);
+        let session = &mut connection.session;
+        session.position = session.position.max(reply.position);
+        self.count_served(command, since, reply.failed);
+        self.stop_waiting(connection);
+    }
+
+    async fn wait_paused(&self, connection: &mut Connection) {
+        let until_ms = self.shared().pause.lock().map_or(0, |pause| pause.until_ms);
+        let left = Duration::from_millis(until_ms.saturating_sub(clock::unix_ms()).min(100));
+        tokio::select! {
+            () = self.shared().unpaused.notified() => {}
+            () = tokio::time::sleep(left) => {}
+        }
+        connection.waiting = None;
+        connection.session.closing |= connection.session.handle.is_killed();
+    }
+}
+
+impl Service for Worker {
+    type Connection = Connection;
+
+    fn execute(&self, connection: &mut Connection, input: &mut Input, output: &mut Vec<u8>) -> Progress {
+        if connection.waiting.is_some() {
+            return Progress::Wait;
+        }
+        if connection.session.handle.is_killed() {
+            return Progress::Close;
+        }
+        let limit = self.shared().config.memory(settings::CLIENT_QUERY_BUFFER_LIMIT) as usize;
+        if input.bytes().len() > limit {
+            self.shared().metrics.query_buffer_limit_disconnections.fetch_add(1, Relaxed);
+            tracing::warn!(
+                client = connection.session.handle.id,
+                bytes = input.bytes().len(),
+                "closing a client that reached the query buffer limit"
+            );
+            return Progress::Close;
+        }
+        let session = &mut connection.session;
+        let mut reply = Reply::from_buffer(std::mem::take(output), session.protocol);
+        let end = self.executor.execute_batch(
+            session,
+            &mut connection.decoder,
+            input,
+            &mut reply,
+            &mut self.effects.borrow_mut(),
+        );
+        *output = reply.into_buffer();
+        session.handle.output_buffer.store(output.len(), Relaxed);
+        if transaction::is_too_large(&self.executor, session) {
+            self.shared().metrics.query_buffer_limit_disconnections.fetch_add(1, Relaxed);
+            return Progress::Close;
+        }
+        self.start_waiting(connection, end)
+    }
+
+    async fn settle(&self, connection: &mut Connection) -> bool {
+        let log = self.shared().log();
+        let position = connection.session.position;
+        let result = if log.policy() == FsyncPolicy::Always {
+            log.durable_at(position).await
+        } else if log.written() < position {
+            // The other connections of this thread that are ready execute first: one write serves
+            // them all.
+            tokio::task::yield_now().await;
+            if log.written() < position { log.write_out() } else { Ok(()) }
+        } else {
+            Ok(())
+        };
+        result.is_ok()
+    }
+
+    async fn wait(&self, connection: &mut Connection, output: &mut Vec<u8>) {
+        match connection.waiting {
+            Some(Waiting::Blocked { .. }) => self.wait_blocked(connection, output).await,
+            Some(Waiting::Paused) => self.wait_paused(connection).await,
+            None => {}
+        }
+    }
+
+    async fn interrupted(&self, connection: &Connection) {
+        let handle = &connection.session.handle;
+        while !handle.is_killed() {
+            handle.wake.notified().await;
+        }
+    }
+
+    fn count(&self, connection: &Connection, read: usize, written: usize) {
+        let metrics = &self.executor.metrics;
+        if read > 0 {
+            metrics.net_input_bytes.add(read as u64);
+            metrics.reads.add(1);
+        }
+        if written > 0 {
+            metrics.net_output_bytes.add(written as u64);
+            metrics.writes.add(1);
+            connection.session.handle.output_buffer.store(0, Relaxed);
+        }
+    }
+
+    fn closed(&self, mut connection: Connection) {
+        self.stop_waiting(&mut connection);
+        connection.session.unwatch(&self.shared().store);
+        self.shared().clients.remove(connection.session.handle.id);
+        connection.connections.fetch_sub(1, Relaxed);
+    }
+}

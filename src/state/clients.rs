@@ -1,0 +1,188 @@
+//! The connected clients, as others see and reach them (CLIENT LIST, KILL, UNBLOCK).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// How CLIENT UNBLOCK ends a blocked command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unblock {
+    /// As if its time were up.
+    Timeout,
+    /// With the error UNBLOCKED.
+    Error,
+}
+
+/// What a client may set of itself, and others may read.
+#[derive(Debug, Clone, Default)]
+pub struct ClientNames {
+    /// CLIENT SETNAME, or HELLO's SETNAME.
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO LIB-NAME.
+    pub lib_name: Vec<u8>,
+    /// CLIENT SETINFO LIB-VER.
+    pub lib_version: Vec<u8>,
+    /// The user it authenticated as.
+    pub user: Vec<u8>,
+}
+
+/// A connected client. Its own thread writes the figures after each batch of commands; others read
+/// them, and may ask it to close or to stop waiting.
+#[derive(Debug)]
+pub struct ClientHandle {
+    /// The client's ID: never given twice.
+    pub id: u64,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// This end.
+    pub local: SocketAddr,
+    /// The socket's descriptor, for CLIENT LIST only.
+    pub fd: i32,
+    /// When it connected, in milliseconds since the Unix epoch.
+    pub connected_ms: u64,
+    /// What it calls itself.
+    pub names: Mutex<ClientNames>,
+    /// The selected database.
+    pub db: AtomicUsize,
+    /// 2 or 3.
+    pub resp: AtomicU8,
+    /// The number of commands queued by MULTI; -1 outside of a transaction.
+    pub multi: AtomicI32,
+    /// The number of keys watched.
+    pub watching: AtomicU32,
+    /// The last command, by its index in the command table; `u32::MAX` before the first.
+    pub last_command: AtomicU32,
+    /// When it last sent anything, in milliseconds since the Unix epoch.
+    pub active_ms: AtomicU64,
+    /// Bytes read and not yet executed.
+    pub query_buffer: AtomicUsize,
+    /// Bytes the read buffer has room for beyond them.
+    pub query_buffer_free: AtomicUsize,
+    /// Bytes of replies that were not yet sent.
+    pub output_buffer: AtomicUsize,
+    /// Commands executed.
+    pub commands: AtomicU64,
+    /// Whether it is blocked.
+    pub blocked: AtomicBool,
+    /// CLIENT NO-EVICT.
+    pub no_evict: AtomicBool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: AtomicBool,
+    /// It is to be closed.
+    killed: AtomicBool,
+    unblock: Mutex<Option<Unblock>>,
+    /// Wakes the connection: it was killed, or is to stop waiting.
+    pub wake: Notify,
+}
+
+impl ClientHandle {
+    fn new(id: u64, peer: SocketAddr, local: SocketAddr, fd: i32, now_ms: u64) -> Self {
+        Self {
+            id,
+            peer,
+            local,
+            fd,
+            connected_ms: now_ms,
+            names: Mutex::new(ClientNames { user: b"default".to_vec(), ..ClientNames::default() }),
+            db: AtomicUsize::new(0),
+            resp: AtomicU8::new(2),
+            multi: AtomicI32::new(-1),
+            watching: AtomicU32::new(0),
+            last_command: AtomicU32::new(u32::MAX),
+            active_ms: AtomicU64::new(now_ms),
+            query_buffer: AtomicUsize::new(0),
+            query_buffer_free: AtomicUsize::new(0),
+            output_buffer: AtomicUsize::new(0),
+            commands: AtomicU64::new(0),
+            blocked: AtomicBool::new(false),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            unblock: Mutex::new(None),
+            wake: Notify::new(),
+        }
+    }
+
+    /// A client that is no connection: who executes the log.
+    pub fn detached(now_ms: u64) -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self::new(0, nowhere, nowhere, -1, now_ms)
+    }
+
+    /// Has the connection closed, as soon as it is not busy.
+    pub fn kill(&self) {
+        self.killed.store(true, Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Whether it is to be closed.
+    #[inline]
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
+    }
+
+    /// Ends what the client is blocked in; `false` when it is not blocked.
+    pub fn unblock(&self, how: Unblock) -> bool {
+        if !self.blocked.load(Relaxed) {
+            return false;
+        }
+        *self.unblock.lock() = Some(how);
+        self.wake.notify_one();
+        true
+    }
+
+    /// What CLIENT UNBLOCK asked for since the last call.
+    pub fn take_unblock(&self) -> Option<Unblock> {
+        self.unblock.lock().take()
+    }
+}
+
+/// All connected clients.
+#[derive(Debug, Default)]
+pub struct Clients {
+    by_id: Mutex<BTreeMap<u64, Arc<ClientHandle>>>,
+    last_id: AtomicU64,
+    count: AtomicUsize,
+}
+
+impl Clients {
+    /// Adds a connection.
+    pub fn register(&self, peer: SocketAddr, local: SocketAddr, fd: i32, now_ms: u64) -> Arc<ClientHandle> {
+        let id = self.last_id.fetch_add(1, Relaxed) + 1;
+        let handle = Arc::new(ClientHandle::new(id, peer, local, fd, now_ms));
+        self.by_id.lock().insert(handle.id, handle.clone());
+        self.count.fetch_add(1, Relaxed);
+        handle
+    }
+
+    /// Takes a connection off.
+    pub fn remove(&self, id: u64) {
+        if self.by_id.lock().remove(&id).is_some() {
+            self.count.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// The client of this ID.
+    pub fn find(&self, id: u64) -> Option<Arc<ClientHandle>> {
+        self.by_id.lock().get(&id).cloned()
+    }
+
+    /// All, in the order they connected.
+    pub fn list(&self) -> Vec<Arc<ClientHandle>> {
+        self.by_id.lock().values().cloned().collect()
+    }
+
+    /// The number of connections.
+    pub fn len(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

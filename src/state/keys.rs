@@ -1,0 +1,297 @@
+//! What a command sees of the keyspace: its locked shards, under the rules that hold for every
+//! access (expiry, statistics, who is told of a change).
+
+use tokio::sync::oneshot;
+
+use super::store::{LockedShards, Shard, ShardSet, Store};
+use super::waiter::ServedReply;
+use crate::engine::{Db, Key, KeyEntry, Stream, Value};
+use crate::log::{Effects, Log, Position};
+use crate::metrics::WorkerMetrics;
+
+/// The key holds another type than the command is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongType;
+
+/// What a change did to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It holds more or other data than before.
+    Updated,
+    /// It was removed, or holds a value of another type: who waits for it is told so.
+    Lost,
+}
+
+/// A key that changed while somebody waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadyKey {
+    /// The database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// What happened to it.
+    pub change: Change,
+}
+
+/// The locked shards of the command that is being executed, and what its changes lead to.
+///
+/// Every lookup goes through here: a key whose time is up is removed on the way, and its removal
+/// logged. Every change ends with [`Keys::changed`].
+///
+/// One of these serves a whole batch of commands: shards stay locked from one command to the next
+/// as long as they are the same ([`Keys::acquire`]). What was changed under a lock is handed to the
+/// log before the lock is released, so that the log has the changes of a key in their order.
+#[derive(Debug)]
+pub struct Keys<'a> {
+    store: &'a Store,
+    log: &'a Log,
+    metrics: &'a WorkerMetrics,
+    set: ShardSet,
+    shards: LockedShards<'a>,
+    effects: Effects,
+    served: Vec<(oneshot::Sender<ServedReply>, ServedReply)>,
+    position: Position,
+    /// The database that the connection has selected.
+    pub db: usize,
+    /// The time, in milliseconds since the Unix epoch: one for a whole command.
+    pub now_ms: u64,
+    /// The effects come from the log: nothing expires by the clock, and nothing is logged again.
+    pub replaying: bool,
+    /// Lookups leave the access time as it is (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// Keys that changed while somebody waits for them; served when the command is through.
+    pub ready: Vec<ReadyKey>,
+}
+
+impl<'a> Keys<'a> {
+    /// Access to the keyspace, with no shard locked yet. `effects` is an empty buffer.
+    pub fn new(store: &'a Store, log: &'a Log, metrics: &'a WorkerMetrics, effects: Effects, now_ms: u64) -> Self {
+        Self {
+            store,
+            log,
+            metrics,
+            set: ShardSet::None,
+            shards: store.lock(&ShardSet::None),
+            effects,
+            served: Vec::new(),
+            position: Position::default(),
+            db: 0,
+            now_ms,
+            replaying: false,
+            no_touch: false,
+            ready: Vec::new(),
+        }
+    }
+
+    /// Locks the shards of a set, unless just these are locked already; releases the others first.
+    #[inline]
+    pub fn acquire(&mut self, set: ShardSet) {
+        if set == self.set {
+            return;
+        }
+        self.release();
+        self.shards = self.store.lock(&set);
+        self.set = set;
+        for (_, shard) in self.shards.iter_mut() {
+            self.position = self.position.max(shard.position);
+        }
+    }
+
+    /// Hands the effects to the log, releases all shards, and sends blocked clients their replies.
+    pub fn release(&mut self) {
+        if !self.effects.is_empty() {
+            if !self.replaying {
+                self.position = self.log.append(&self.effects);
+                for (_, shard) in self.shards.iter_mut() {
+                    shard.position = self.position;
+                }
+            }
+            self.effects.clear();
+        }
+        if self.set != ShardSet::None {
+            self.shards = self.store.lock(&ShardSet::None);
+            self.set = ShardSet::None;
+        }
+        for (sender, mut reply) in self.served.drain(..) {
+            reply.position = self.position;
+            // A client that is gone meanwhile has been served all the same, as one that is gone
+            // before its reply arrives.
+            let _ = sender.send(reply);
+        }
+    }
+
+    /// Drops the effects of the command before: while the log is read they are in it already.
+    pub fn forget_effects(&mut self) {
+        self.effects.clear();
+        self.ready.clear();
+    }
+
+    /// Releases all shards and returns the buffer for effects, empty, and what the batch's replies
+    /// depend on in the log.
+    pub fn finish(mut self) -> (Effects, Position) {
+        self.release();
+        (self.effects, self.position)
+    }
+
+    /// Has a blocked client's reply sent once the shards are released.
+    pub fn send_served(&mut self, sender: oneshot::Sender<ServedReply>, reply: ServedReply) {
+        self.served.push((sender, reply));
+    }
+
+    /// The keyspace that the shards are of.
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// The locked shards.
+    pub fn shards(&mut self) -> &mut LockedShards<'a> {
+        &mut self.shards
+    }
+
+    /// Whether the key's shard is locked.
+    pub fn holds(&self, key: &Key<'_>) -> bool {
+        self.shards.holds(self.store.shard_of(key))
+    }
+
+    /// The key's shard.
+    #[inline]
+    pub fn shard(&mut self, key: &Key<'_>) -> &mut Shard {
+        self.shards.get(self.store.shard_of(key))
+    }
+
+    /// The selected database's part in the key's shard, bare of any rule.
+    #[inline]
+    pub fn db_of(&mut self, key: &Key<'_>) -> &mut Db {
+        let db = self.db;
+        &mut self.shard(key).dbs[db]
+    }
+
+    /// Where the effects of the command are written. While [`Self::replaying`] they are dropped.
+    #[inline]
+    pub fn effects(&mut self) -> &mut Effects {
+        &mut self.effects
+    }
+
+    /// Begins an effect on the selected database: `argc` arguments follow, the command's name
+    /// included.
+    #[inline]
+    pub fn begin_effect(&mut self, argc: usize) -> &mut Effects {
+        self.effects.begin(self.db, argc);
+        &mut self.effects
+    }
+
+    /// Writes a whole effect on the selected database.
+    pub fn effect(&mut self, args: &[&[u8]]) {
+        self.effects.begin(self.db, args.len());
+        for arg in args {
+            self.effects.arg(arg);
+        }
+    }
+
+    /// Removes the key if its time is up.
+    #[inline]
+    fn expire_if_due(&mut self, key: &Key<'_>) {
+        let now_ms = self.now_ms;
+        if !self.replaying && self.db_of(key).find(key).is_some_and(|entry| entry.is_expired(now_ms)) {
+            self.expire(key);
+        }
+    }
+
+    /// Removes a key whose time is up.
+    pub fn expire(&mut self, key: &Key<'_>) {
+        if self.db_of(key).remove(key).is_some() {
+            self.metrics.expired_keys.add(1);
+            self.effect(&[b"DEL", key.bytes]);
+            self.changed(key, Change::Lost);
+        }
+    }
+
+    /// The key's entry, for a command that reads.
+    #[inline]
+    pub fn find(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
+        let (now_ms, touch, metrics) = (self.now_ms, !self.no_touch, self.metrics);
+        let entry = self.find_for_write(key);
+        match entry {
+            Some(entry) => {
+                metrics.keyspace_hits.add(1);
+                if touch {
+                    entry.accessed_s = (now_ms / 1000) as u32;
+                }
+                Some(entry)
+            }
+            None => {
+                metrics.keyspace_misses.add(1);
+                None
+            }
+        }
+    }
+
+    /// The key's entry, for a command that writes: hits and misses are not counted.
+    #[inline]
+    pub fn find_for_write(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
+        if self.db_of(key).expiring_len() > 0 {
+            self.expire_if_due(key);
+        }
+        self.db_of(key).find_mut(key)
+    }
+
+    /// The key's stream, for a command that reads.
+    ///
+    /// # Errors
+    /// When it holds another type.
+    #[inline]
+    pub fn find_stream(&mut self, key: &Key<'_>) -> Result<Option<&mut Stream>, WrongType> {
+        as_stream(self.find(key))
+    }
+
+    /// The key's stream, for a command that writes.
+    ///
+    /// # Errors
+    /// When it holds another type.
+    #[inline]
+    pub fn find_stream_for_write(&mut self, key: &Key<'_>) -> Result<Option<&mut Stream>, WrongType> {
+        as_stream(self.find_for_write(key))
+    }
+
+    /// Sets what a key holds and when it expires, whatever it held before.
+    pub fn insert(&mut self, key: &Key<'_>, value: Value, expires_at_ms: Option<u64>) -> &mut KeyEntry {
+        let now_ms = self.now_ms;
+        self.db_of(key).insert(key, value, expires_at_ms, now_ms)
+    }
+
+    /// Removes a key; `None` when it is not there or its time is up.
+    pub fn remove(&mut self, key: &Key<'_>) -> Option<KeyEntry> {
+        self.find_for_write(key)?;
+        self.db_of(key).remove(key)
+    }
+
+    /// To be called after every change of a key, once its effect is written: counts it, tells who
+    /// watches the key, and has those served who wait for it.
+    #[inline]
+    pub fn changed(&mut self, key: &Key<'_>, change: Change) {
+        let db = self.db;
+        self.metrics.changes.add(1);
+        let shard = self.shards.get(self.store.shard_of(key));
+        shard.watches.touch(db, key.bytes);
+        if shard.waiters.contains(db, key.bytes) {
+            self.ready.push(ReadyKey { db, key: key.bytes.into(), change });
+        }
+    }
+
+    /// Runs `with` on another database than the selected one.
+    pub fn in_db<R>(&mut self, db: usize, with: impl FnOnce(&mut Self) -> R) -> R {
+        let selected = std::mem::replace(&mut self.db, db);
+        let result = with(self);
+        self.db = selected;
+        result
+    }
+}
+
+#[inline]
+fn as_stream(entry: Option<&mut KeyEntry>) -> Result<Option<&mut Stream>, WrongType> {
+    match entry.map(|entry| &mut entry.value) {
+        None => Ok(None),
+        Some(Value::Stream(stream)) => Ok(Some(stream)),
+        Some(_) => Err(WrongType),
+    }
+}

@@ -1,0 +1,17 @@
+//! What commands act on: the sharded keyspace, the connections, the server as a whole.
+
+mod clients;
+mod keys;
+mod session;
+mod shared;
+mod store;
+mod waiter;
+mod watch;
+
+pub use clients::{ClientHandle, ClientNames, Clients, Unblock};
+pub use keys::{Change, Keys, ReadyKey, WrongType};
+pub use session::{ReplyMode, Session, Transaction, WatchedKey};
+pub use shared::{Pause, PauseMode, Shared};
+pub use store::{LockedShards, Shard, ShardSet, Store};
+pub use waiter::{Serve, Served, ServedReply, Waiter, Waiters};
+pub use watch::{WatchFlag, Watches};

@@ -1,0 +1,143 @@
+//! A connection's state, which only its own thread touches.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::clients::ClientHandle;
+use super::watch::WatchFlag;
+use crate::log::Position;
+use crate::protocol::{OwnedRequest, Protocol};
+
+/// What a client wants to hear (CLIENT REPLY).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReplyMode {
+    /// Every reply.
+    #[default]
+    On,
+    /// None.
+    Off,
+    /// The next one not, which is the reply to this very command first.
+    SkipNext,
+    /// This one not.
+    Skip,
+}
+
+/// The commands between MULTI and EXEC.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// The commands, in order.
+    pub commands: Vec<OwnedRequest>,
+    /// Their size in bytes.
+    pub bytes: usize,
+    /// One was refused: EXEC will be.
+    pub aborted: bool,
+}
+
+/// A key that the connection watches.
+#[derive(Debug, Clone)]
+pub struct WatchedKey {
+    /// The database.
+    pub db: usize,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Its time was up already when it was watched.
+    pub was_expired: bool,
+}
+
+/// A connection's state.
+#[derive(Debug)]
+pub struct Session {
+    /// What others see of it.
+    pub handle: Arc<ClientHandle>,
+    /// The selected database.
+    pub db: usize,
+    /// The protocol it speaks.
+    pub protocol: Protocol,
+    /// Whether it may do more than authenticate.
+    pub authenticated: bool,
+    /// The transaction it is in.
+    pub transaction: Option<Transaction>,
+    /// The commands being executed are a transaction's.
+    pub in_exec: bool,
+    /// Set when a watched key changed.
+    pub watch_flag: WatchFlag,
+    /// The keys it watches.
+    pub watched: Vec<WatchedKey>,
+    /// What it wants to hear.
+    pub reply_mode: ReplyMode,
+    /// It is to be closed once its replies are sent.
+    pub closing: bool,
+    /// What its replies depend on in the log.
+    pub position: Position,
+}
+
+impl Session {
+    /// A new connection's state.
+    pub fn new(handle: Arc<ClientHandle>, authenticated: bool) -> Self {
+        Self {
+            handle,
+            db: 0,
+            protocol: Protocol::default(),
+            authenticated,
+            transaction: None,
+            in_exec: false,
+            watch_flag: Arc::new(AtomicBool::new(false)),
+            watched: Vec::new(),
+            reply_mode: ReplyMode::default(),
+            closing: false,
+            position: Position::default(),
+        }
+    }
+
+    /// Selects a database.
+    pub fn select(&mut self, db: usize) {
+        self.db = db;
+        self.handle.db.store(db, Relaxed);
+    }
+
+    /// Changes the protocol.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        self.handle.resp.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Relaxed);
+    }
+
+    /// Begins or ends a transaction.
+    pub fn set_transaction(&mut self, transaction: Option<Transaction>) {
+        self.handle.multi.store(transaction.as_ref().map_or(-1, |t| t.commands.len() as i32), Relaxed);
+        self.transaction = transaction;
+    }
+}
+
+impl Session {
+    /// Watches a key; once, however often it is asked for. The shard of the key is locked.
+    pub fn watch(&mut self, shard: &mut super::Shard, key: &[u8], was_expired: bool) {
+        let db = self.db;
+        if self.watched.iter().any(|watched| watched.db == db && *watched.key == *key) {
+            return;
+        }
+        shard.watches.add(db, key, &self.watch_flag);
+        self.watched.push(WatchedKey { db, key: key.into(), was_expired });
+        self.handle.watching.store(self.watched.len() as u32, Relaxed);
+    }
+
+    /// Watches no key any more. The caller holds no shard.
+    pub fn unwatch(&mut self, store: &super::Store) {
+        for watched in std::mem::take(&mut self.watched) {
+            let shard = store.shard_of(&crate::engine::Key::new(&watched.key));
+            let mut shards = store.lock(&super::ShardSet::One(shard));
+            shards.get(shard).watches.remove(watched.db, &watched.key, &self.watch_flag);
+        }
+        self.handle.watching.store(0, Relaxed);
+        self.watch_flag.store(false, Relaxed);
+    }
+
+    /// Watches no key any more; the shards of the watched keys are locked.
+    pub fn unwatch_locked(&mut self, keys: &mut super::Keys<'_>) {
+        for watched in std::mem::take(&mut self.watched) {
+            let key = crate::engine::Key::new(&watched.key);
+            keys.shard(&key).watches.remove(watched.db, &watched.key, &self.watch_flag);
+        }
+        self.handle.watching.store(0, Relaxed);
+        self.watch_flag.store(false, Relaxed);
+    }
+}

@@ -1,0 +1,125 @@
+//! What all connections share.
+
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::clients::Clients;
+use super::store::Store;
+use crate::clock;
+use crate::config::{Config, settings};
+use crate::log::Log;
+use crate::metrics::Metrics;
+
+/// Which commands CLIENT PAUSE holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseMode {
+    /// Those that may write.
+    Write,
+    /// All.
+    All,
+}
+
+/// A pause that CLIENT PAUSE asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Pause {
+    /// What it holds back.
+    pub mode: PauseMode,
+    /// When it ends, in milliseconds since the Unix epoch.
+    pub until_ms: u64,
+}
+
+/// The server's state, as far as commands act on it.
+#[derive(Debug)]
+pub struct Shared {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The data.
+    pub store: Store,
+    /// The log, once it was read at the start.
+    log: OnceLock<Log>,
+    no_log: Log,
+    /// The connections.
+    pub clients: Clients,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// When the server started.
+    pub started: Instant,
+    /// The same, in milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// This run's name: 40 hexadecimal digits (INFO's run_id).
+    pub run_id: String,
+    /// The number of worker threads.
+    pub workers: usize,
+    /// The port that is listened on.
+    pub port: AtomicU16,
+    /// The log is being read: commands that touch data are refused.
+    pub loading: AtomicBool,
+    /// Keys expire in the background (DEBUG SET-ACTIVE-EXPIRE).
+    pub active_expire: AtomicBool,
+    /// The pause that is in force.
+    pub pause: Mutex<Option<Pause>>,
+    /// Whether [`Self::pause`] is worth a look.
+    pub paused: AtomicBool,
+    /// Wakes those who wait for the end of a pause.
+    pub unpaused: Notify,
+    /// The number of blocked clients.
+    pub blocked_clients: AtomicU64,
+    /// When the data was last saved as a whole, in seconds since the Unix epoch.
+    pub last_save_s: AtomicU64,
+    /// Changes at that time: see [`crate::metrics::WorkerMetrics::changes`].
+    pub last_save_changes: AtomicU64,
+    /// Asks for the server's end.
+    pub shutdown: Notify,
+    /// The server is ending: connections close.
+    pub stopping: AtomicBool,
+}
+
+impl Shared {
+    /// A server without data, as its settings want it: `workers` threads, a keyspace in `shards`
+    /// shards. It is loading until its log is given to it.
+    pub fn new(config: Arc<Config>, workers: usize, shards: usize) -> Self {
+        let databases = config.integer(settings::DATABASES) as usize;
+        let now_ms = clock::unix_ms();
+        let mut random = fastrand::Rng::new();
+        Self {
+            config,
+            store: Store::new(shards, databases),
+            log: OnceLock::new(),
+            no_log: Log::disabled(),
+            clients: Clients::default(),
+            metrics: Metrics::default(),
+            started: Instant::now(),
+            started_ms: now_ms,
+            run_id: (0..40).map(|_| random.digit(16)).collect(),
+            workers,
+            port: AtomicU16::new(0),
+            loading: AtomicBool::new(true),
+            active_expire: AtomicBool::new(true),
+            pause: Mutex::new(None),
+            paused: AtomicBool::new(false),
+            unpaused: Notify::new(),
+            blocked_clients: AtomicU64::new(0),
+            last_save_s: AtomicU64::new(now_ms / 1000),
+            last_save_changes: AtomicU64::new(0),
+            shutdown: Notify::new(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// The log; before it was read, one that keeps nothing.
+    #[inline]
+    pub fn log(&self) -> &Log {
+        self.log.get().unwrap_or(&self.no_log)
+    }
+
+    /// Gives the server its log, once all is read from it.
+    pub fn set_log(&self, log: Log) {
+        let first = self.log.set(log).is_ok();
+        debug_assert!(first, "a server has one log");
+        self.loading.store(false, Relaxed);
+    }
+}

@@ -1,0 +1,121 @@
+//! Clients that are blocked on keys.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::keys::Keys;
+use crate::log::Position;
+use crate::protocol::{OwnedRequest, Protocol, Reply, Request};
+
+/// What came of an attempt to serve a blocked command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// There is nothing for it yet; nothing was written.
+    NotYet,
+    /// It was answered.
+    Replied,
+    /// It was answered with an error.
+    Failed,
+}
+
+/// Tries to answer a blocked command, with what lies under the locked shards; called while they are
+/// locked, by whoever made a key ready.
+pub type Serve = fn(&mut Keys<'_>, Request<'_>, &mut Reply) -> Served;
+
+/// The answer to a blocked command.
+#[derive(Debug)]
+pub struct ServedReply {
+    /// The reply's bytes.
+    pub bytes: Vec<u8>,
+    /// Whether it is an error.
+    pub failed: bool,
+    /// What it depends on in the log.
+    pub position: Position,
+}
+
+/// A command that is blocked. It stands in the queue of each of its keys; whoever serves it first
+/// takes the sender, and is the only one.
+#[derive(Debug)]
+pub struct Waiter {
+    /// The client's ID.
+    pub client_id: u64,
+    /// The database it had selected.
+    pub db: usize,
+    /// The protocol it speaks.
+    pub protocol: Protocol,
+    /// The command, with all resolved that depended on the time it came.
+    pub request: OwnedRequest,
+    /// The keys it waits for.
+    pub keys: Vec<Box<[u8]>>,
+    /// Whether the command is to be tried again when a key is deleted or gets another type.
+    pub wakes_on_loss: bool,
+    /// How to serve it.
+    pub serve: Serve,
+    /// Where the reply goes; `None` once it was answered or given up.
+    pub sender: Mutex<Option<oneshot::Sender<ServedReply>>>,
+}
+
+impl Waiter {
+    /// Whether it was answered or given up.
+    pub fn is_done(&self) -> bool {
+        self.sender.lock().is_none()
+    }
+
+    /// Gives up waiting; `false` when it was answered before.
+    pub fn cancel(&self) -> bool {
+        self.sender.lock().take().is_some()
+    }
+}
+
+/// The blocked commands of a shard, by key, in the order they came.
+#[derive(Debug, Default)]
+pub struct Waiters {
+    by_key: HashMap<(usize, Box<[u8]>), VecDeque<Arc<Waiter>>, ahash::RandomState>,
+}
+
+impl Waiters {
+    /// Puts a waiter at the end of a key's queue.
+    pub fn add(&mut self, key: &[u8], waiter: &Arc<Waiter>) {
+        self.by_key.entry((waiter.db, key.into())).or_default().push_back(waiter.clone());
+    }
+
+    /// Takes a waiter out of a key's queue.
+    pub fn remove(&mut self, key: &[u8], waiter: &Arc<Waiter>) {
+        let key = (waiter.db, Box::from(key));
+        if let Some(queue) = self.by_key.get_mut(&key) {
+            queue.retain(|other| !Arc::ptr_eq(other, waiter));
+            if queue.is_empty() {
+                self.by_key.remove(&key);
+            }
+        }
+    }
+
+    /// Whether anybody waits for the key.
+    #[inline]
+    pub fn contains(&self, db: usize, key: &[u8]) -> bool {
+        !self.by_key.is_empty() && self.by_key.contains_key(&(db, Box::from(key)))
+    }
+
+    /// The waiters of a key, first come first.
+    pub fn queue(&self, db: usize, key: &[u8]) -> Vec<Arc<Waiter>> {
+        self.by_key.get(&(db, Box::from(key))).map(|queue| queue.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The keys of a database that are waited for.
+    pub fn keys(&self, db: usize) -> impl Iterator<Item = &[u8]> {
+        self.by_key.keys().filter(move |(other, _)| *other == db).map(|(_, key)| &**key)
+    }
+
+    /// The number of keys that are waited for.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether no key is waited for.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+}
