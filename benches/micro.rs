@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use fastrand::Rng;
-use millstream::engine::{BlockLimits, Entry, Group, PendingEntry, Stream, StreamId, Value};
+use millstream::engine::{BlockLimits, Entry, FieldValue, Group, PendingEntry, Stream, StreamId};
 use millstream::protocol::{Decoded, DecoderLimits, Protocol, Reply, RequestDecoder};
 
 /// The server's allocator.
@@ -169,10 +169,10 @@ mod range_100 {
         assert_eq!(visited, COUNT);
     }
 
-    fn write_value(reply: &mut Reply, value: Value<'_>) {
+    fn write_value(reply: &mut Reply, value: FieldValue<'_>) {
         match value {
-            Value::Text(text) => reply.bulk(text),
-            Value::Integer(number) => reply.bulk_integer(number),
+            FieldValue::Text(text) => reply.bulk(text),
+            FieldValue::Integer(number) => reply.bulk_integer(number),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the server counts. Each worker thread has counters of its own, which only it writes; whoever
 //! reads them sums over the threads.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 

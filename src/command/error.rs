@@ -103,13 +103,7 @@ impl CommandError {
             Self::StreamEntryTooLarge => "ERR Elements are too large to be stored",
             Self::BusyGroup => "BUSYGROUP Consumer Group name already exists",
             Self::NoGroup { key, group } => {
-                return concat(&[
-                    b"NOGROUP No such consumer group '",
-                    group,
-                    b"' for key name '",
-                    key,
-                    b"'",
-                ]);
+                return concat(&[b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"]);
             }
             Self::NoGroupToRead { key, group } => {
                 return concat(&[

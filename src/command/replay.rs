@@ -72,7 +72,9 @@ impl<'a> Replay<'a> {
         match result {
             Ok(Outcome::Done) => Ok(()),
             Ok(_) => Err(format!("'{}' has no place in a log", command.full_name)),
-            Err(error) => Err(format!("{}: {}", command.full_name, String::from_utf8_lossy(&error.message()))),
+            Err(error) => {
+                Err(format!("{}: {}", command.full_name, String::from_utf8_lossy(&error.message())))
+            }
         }
     }
 }

@@ -323,15 +323,7 @@ pub struct Argument {
 impl Argument {
     /// An argument that must be there, once.
     pub const fn new(name: &'static str, kind: ArgKind) -> Self {
-        Self {
-            name,
-            kind,
-            token: None,
-            optional: false,
-            multiple: false,
-            multiple_token: false,
-            since: None,
-        }
+        Self { name, kind, token: None, optional: false, multiple: false, multiple_token: false, since: None }
     }
 
     /// A word by itself.

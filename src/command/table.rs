@@ -125,9 +125,11 @@ impl Table {
 
     /// A command's subcommands, in the order of their names.
     pub fn subcommands(&self, command: &Command) -> impl Iterator<Item = &Command> {
-        command.spec.subcommands.iter().filter_map(|spec| {
-            command.subcommands.get(spec.name).map(|&index| &self.commands[index])
-        })
+        command
+            .spec
+            .subcommands
+            .iter()
+            .filter_map(|spec| command.subcommands.get(spec.name).map(|&index| &self.commands[index]))
     }
 
     /// All commands and subcommands, by index.
@@ -161,10 +163,7 @@ mod tests {
             assert!(!spec.since.is_empty(), "{name} says since when");
             assert_ne!(spec.arity, 0, "{name}");
             assert!(spec.subcommands.is_sorted_by(|a, b| a.name < b.name), "{name}: subcommands are sorted");
-            assert!(
-                !spec.flags.contains(Flags::WRITE | Flags::READONLY),
-                "{name} writes or reads, not both"
-            );
+            assert!(!spec.flags.contains(Flags::WRITE | Flags::READONLY), "{name} writes or reads, not both");
             if command.parent.is_some() && spec.name != "help" {
                 assert!(!spec.help.is_empty(), "{name} has a help text");
             }

@@ -48,15 +48,19 @@ pub(super) struct TrimOptions {
 impl TrimOptions {
     /// Reads the option at `at`, if it is one of trimming, and moves behind it; `false` when it is
     /// none.
-    pub(super) fn parse_option(&mut self, request: Request<'_>, at: &mut usize) -> Result<bool, CommandError> {
+    pub(super) fn parse_option(
+        &mut self,
+        request: Request<'_>,
+        at: &mut usize,
+    ) -> Result<bool, CommandError> {
         let more = request.len() - *at - 1;
         let arg = request.arg(*at);
         if arg.eq_ignore_ascii_case(b"maxlen") && more > 0 {
             self.check_single()?;
             let threshold = self.parse_operator(request, at, more);
             let len = parse_integer(threshold)?;
-            let len =
-                u64::try_from(len).map_err(|_| CommandError::Other("ERR The MAXLEN argument must be >= 0."))?;
+            let len = u64::try_from(len)
+                .map_err(|_| CommandError::Other("ERR The MAXLEN argument must be >= 0."))?;
             self.strategy = Some(TrimStrategy::MaxLen(len));
         } else if arg.eq_ignore_ascii_case(b"minid") && more > 0 {
             self.check_single()?;
@@ -64,8 +68,8 @@ impl TrimOptions {
             self.strategy = Some(TrimStrategy::MinId(parse_stream_id_strict(threshold, 0)?));
         } else if arg.eq_ignore_ascii_case(b"limit") && more > 0 {
             let limit = parse_integer(request.arg(*at + 1))?;
-            let limit =
-                u64::try_from(limit).map_err(|_| CommandError::Other("ERR The LIMIT argument must be >= 0."))?;
+            let limit = u64::try_from(limit)
+                .map_err(|_| CommandError::Other("ERR The LIMIT argument must be >= 0."))?;
             self.limit = Some(limit);
             *at += 2;
         } else {

@@ -32,7 +32,8 @@ pub trait Service {
     type Connection;
 
     /// Executes the whole requests in `input`, consumes them, and appends their replies to `output`.
-    fn execute(&self, connection: &mut Self::Connection, input: &mut Input, output: &mut Vec<u8>) -> Progress;
+    fn execute(&self, connection: &mut Self::Connection, input: &mut Input, output: &mut Vec<u8>)
+    -> Progress;
 
     /// Waits until the replies may leave: what they tell of is as safe as the settings want it.
     /// `false` when it never will be: the connection is closed without them.

@@ -28,9 +28,10 @@ pub(super) fn is_too_large(executor: &Executor, session: &Session) -> bool {
 /// The shards of all queued commands and of all watched keys.
 pub(super) fn shards_of(executor: &Executor, session: &Session) -> ShardSet {
     let store = &executor.shared.store;
-    let watched = session.watched.iter().fold(ShardSet::None, |set, watched| {
-        set.with(store.shard_of(&Key::new(&watched.key)))
-    });
+    let watched = session
+        .watched
+        .iter()
+        .fold(ShardSet::None, |set, watched| set.with(store.shard_of(&Key::new(&watched.key))));
     let Some(transaction) = &session.transaction else { return watched };
     transaction.commands.iter().fold(watched, |set, queued| {
         let request = queued.as_request();
@@ -45,9 +46,9 @@ pub(super) fn shards_of(executor: &Executor, session: &Session) -> ShardSet {
 pub(super) fn may_write(executor: &Executor, session: &Session) -> bool {
     session.transaction.as_ref().is_some_and(|transaction| {
         transaction.commands.iter().any(|queued| {
-            executor.find(queued.as_request()).is_ok_and(|command| {
-                command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE)
-            })
+            executor
+                .find(queued.as_request())
+                .is_ok_and(|command| command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE))
         })
     })
 }

@@ -65,7 +65,13 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// Access to the keyspace, with no shard locked yet. `effects` is an empty buffer.
-    pub fn new(store: &'a Store, log: &'a Log, metrics: &'a WorkerMetrics, effects: Effects, now_ms: u64) -> Self {
+    pub fn new(
+        store: &'a Store,
+        log: &'a Log,
+        metrics: &'a WorkerMetrics,
+        effects: Effects,
+        now_ms: u64,
+    ) -> Self {
         Self {
             store,
             log,

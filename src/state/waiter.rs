@@ -70,10 +70,13 @@ impl Waiter {
     }
 }
 
+/// The waiters of a key, first come first.
+type Queue = VecDeque<Arc<Waiter>>;
+
 /// The blocked commands of a shard, by key, in the order they came.
 #[derive(Debug, Default)]
 pub struct Waiters {
-    by_key: HashMap<(usize, Box<[u8]>), VecDeque<Arc<Waiter>>, ahash::RandomState>,
+    by_key: HashMap<(usize, Box<[u8]>), Queue, ahash::RandomState>,
 }
 
 impl Waiters {
@@ -101,7 +104,10 @@ impl Waiters {
 
     /// The waiters of a key, first come first.
     pub fn queue(&self, db: usize, key: &[u8]) -> Vec<Arc<Waiter>> {
-        self.by_key.get(&(db, Box::from(key))).map(|queue| queue.iter().cloned().collect()).unwrap_or_default()
+        self.by_key
+            .get(&(db, Box::from(key)))
+            .map(|queue| queue.iter().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// The keys of a database that are waited for.
