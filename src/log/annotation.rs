@@ -5,8 +5,8 @@
 //! a chunk line, in the same write:
 //!
 //! ```text
-//! #MS 89abcdef version=1
-//! #MS 89abcdef crc32c=1a2b3c4d len=000000001234 synced=0000000000000024
+//! #MS 89abcdef version=1 crc32c=42e17de8
+//! #MS 89abcdef crc32c=1a2b3c4d len=000000001234 synced=0000000000000040
 //! *2 ...
 //! ```
 //!
@@ -23,7 +23,7 @@ use std::ops::Range;
 pub(super) struct FileTag(pub(super) u32);
 
 /// The size of the line that begins a file.
-pub(super) const FILE_LINE_BYTES: usize = 24;
+pub(super) const FILE_LINE_BYTES: usize = 40;
 /// The size of the line before a chunk.
 pub(super) const CHUNK_LINE_BYTES: usize = 71;
 
@@ -43,9 +43,12 @@ const LINE_END: &[u8] = b"\r\n";
 pub(super) fn encode_file_line(tag: FileTag) -> [u8; FILE_LINE_BYTES] {
     let mut line = [0; FILE_LINE_BYTES];
     line[..TAG.end].copy_from_slice(&line_start(tag));
-    line[12..21].copy_from_slice(VERSION);
+    line[TAG.end..21].copy_from_slice(VERSION);
     line[21] = FORMAT_VERSION;
-    line[22..].copy_from_slice(LINE_END);
+    line[22..30].copy_from_slice(CRC_NAME);
+    let crc = crc32c::crc32c(&line[..22]);
+    encode_hex(&mut line[30..38], crc);
+    line[38..].copy_from_slice(LINE_END);
     line
 }
 
@@ -56,18 +59,25 @@ pub(super) enum FileStart {
     Ours(FileTag),
     /// Millstream, in a format that this program does not know.
     OursUnknownVersion,
+    /// Millstream, but the line is damaged. Read with a wrong tag the whole file would pass for a torn tail.
+    OursDamaged,
     /// Somebody else: redis-server, or a hand.
     Foreign,
 }
 
-/// Reads the line that begins a file; `bytes` are at least the file's first [`FILE_LINE_BYTES`] bytes, or all of it.
+/// Reads the line that begins a file; `bytes` are the file's first [`FILE_LINE_BYTES`] bytes, or all of it.
 pub(super) fn decode_file_line(bytes: &[u8]) -> FileStart {
-    if !bytes.starts_with(MARK) || bytes.get(12..21) != Some(VERSION) {
-        return FileStart::Foreign;
+    if !bytes.starts_with(MARK) {
+        let was_ours = bytes.get(TAG.end..21) == Some(VERSION);
+        return if was_ours { FileStart::OursDamaged } else { FileStart::Foreign };
     }
-    match (bytes.get(TAG).and_then(decode_hex), bytes.get(21..FILE_LINE_BYTES)) {
-        (Some(tag), Some([FORMAT_VERSION, b'\r', b'\n'])) => FileStart::Ours(FileTag(tag)),
-        _ => FileStart::OursUnknownVersion,
+    let Some(tag) = bytes.get(TAG).and_then(decode_hex).map(FileTag) else { return FileStart::OursDamaged };
+    if *bytes == encode_file_line(tag) {
+        return FileStart::Ours(tag);
+    }
+    match bytes.get(TAG.end..22) {
+        Some([version @ .., b'2'..=b'9']) if version == VERSION => FileStart::OursUnknownVersion,
+        _ => FileStart::OursDamaged,
     }
 }
 
@@ -199,10 +209,19 @@ mod tests {
     #[test]
     fn file_lines() {
         let line = encode_file_line(A_TAG);
-        assert_eq!(&line, b"#MS 89abcdef version=1\r\n");
+        assert_eq!(&line, b"#MS 89abcdef version=1 crc32c=42e17de8\r\n");
         assert_eq!(decode_file_line(&line), FileStart::Ours(A_TAG));
-        assert_eq!(decode_file_line(b"#MS 89abcdef version=2\r\n"), FileStart::OursUnknownVersion);
-        assert_eq!(decode_file_line(b"#MS 89abcdef version=1"), FileStart::OursUnknownVersion);
+        for at in 0..line.len() {
+            let mut wrong = line;
+            wrong[at] ^= 1;
+            assert_eq!(decode_file_line(&wrong), FileStart::OursDamaged, "with byte {at} changed");
+            let expected = if at < 4 { FileStart::Foreign } else { FileStart::OursDamaged };
+            assert_eq!(decode_file_line(&line[..at]), expected, "cut at {at}");
+        }
+        assert_eq!(
+            decode_file_line(b"#MS 89abcdef version=2 crc32c=00000000\r\n"),
+            FileStart::OursUnknownVersion
+        );
         assert_eq!(decode_file_line(b"#TS:1700000000\r\n*1\r\n$4\r\nPING\r\n"), FileStart::Foreign);
         assert_eq!(decode_file_line(b"*1\r\n$4\r\nPING\r\n"), FileStart::Foreign);
         assert_eq!(decode_file_line(b""), FileStart::Foreign);

@@ -6,12 +6,16 @@
 
 mod annotation;
 mod buffer;
+#[cfg(test)]
+mod crash_tests;
 mod effects;
 mod error;
 mod fault;
 mod manifest;
 mod position;
 mod recovery;
+#[cfg(test)]
+mod redis_tests;
 mod replay;
 mod storage;
 #[cfg(test)]

@@ -152,6 +152,7 @@ impl<'a> FileReplay<'a> {
                 Ok(FILE_LINE_BYTES as u64)
             }
             FileStart::OursUnknownVersion => refuse("it was written by a later version of Millstream"),
+            FileStart::OursDamaged => refuse("its first line is damaged"),
             FileStart::Foreign if start.starts_with(b"REDIS") => {
                 refuse("it holds an RDB snapshot, which is not supported yet")
             }

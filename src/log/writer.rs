@@ -627,12 +627,14 @@ mod tests {
             super::super::annotation::seal_chunk(&mut chunk, tag, synced_offset as u64);
             String::from_utf8(chunk).unwrap()
         };
-        let mut expected = format!("#MS {tag} version=1\r\n");
+        let tag_number = FileTag(u32::from_str_radix(tag, 16).unwrap());
+        let file_line = super::super::annotation::encode_file_line(tag_number);
+        let mut expected = String::from_utf8(file_line.to_vec()).unwrap();
         expected += &chunk(
             "*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n*2\r\n$3\r\nDEL\r\n$1\r\na\r\n",
-            24,
+            40,
         );
-        expected += &chunk("*2\r\n$3\r\nDEL\r\n$1\r\nb\r\n", 24);
+        expected += &chunk("*2\r\n$3\r\nDEL\r\n$1\r\nb\r\n", 40);
         let synced = expected.len();
         expected += &chunk("*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*2\r\n$3\r\nDEL\r\n$1\r\nc\r\n", synced);
         let synced = expected.len();
@@ -658,7 +660,7 @@ mod tests {
         check(&storage, Survival::Synced, &["SELECT 0", "DEL a"]);
         let statistics = log.statistics();
         assert_eq!(statistics.current_size_bytes, storage.content(INCREMENT.as_ref()).unwrap().len() as u64);
-        assert_eq!((statistics.base_size_bytes, statistics.sync_count), (24, 1));
+        assert_eq!((statistics.base_size_bytes, statistics.sync_count), (40, 1));
         assert_eq!((statistics.buffered_bytes, statistics.unsynced_bytes), (0, 0));
     }
 
