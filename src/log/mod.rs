@@ -17,6 +17,8 @@ mod recovery;
 #[cfg(test)]
 mod redis_tests;
 mod replay;
+mod settings;
+mod shared;
 mod storage;
 #[cfg(test)]
 mod testing;
@@ -30,5 +32,7 @@ pub use fault::{Fault, FaultStorage, Survival};
 pub use manifest::{LogPaths, Manifest, ManifestFile};
 pub use position::{EffectLog, Position};
 pub use recovery::{DroppedTail, LoadProgress, Recovered, RecoverySettings, Replayed, recover, replay};
+pub use settings::{FsyncPolicy, LogSettings, LogStatistics};
+pub use shared::DurableAt;
 pub use storage::{DirectoryLock, DiskStorage, Storage, StorageFile};
-pub use writer::{DurableAt, FsyncPolicy, Log, LogSettings, LogStatistics};
+pub use writer::Log;
