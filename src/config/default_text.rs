@@ -78,3 +78,30 @@ fn append_comment(out: &mut String, text: &str) {
     }
     out.push('\n');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_configuration_is_the_default_one() {
+        let printed = default_config_text();
+        let names: Vec<&str> = SettingId::all()
+            .map(|id| id.setting())
+            .filter(|setting| !setting.hidden)
+            .map(|s| s.name)
+            .collect();
+        let mut config = Config::new();
+        let mut set = Vec::new();
+        for line in printed.lines().filter_map(|line| line.strip_prefix("# ")) {
+            // Documentation has words after its first that are no values of a setting, and never a name first.
+            if let Some(name) = line.split(' ').next().filter(|name| names.contains(name)) {
+                config.load_text(line.as_bytes(), "printed", 0).unwrap();
+                set.push(name);
+            }
+        }
+        set.dedup();
+        assert_eq!(set, names);
+        assert_eq!(config.get([b"*".as_slice()]), Config::new().get([b"*".as_slice()]));
+    }
+}

@@ -34,7 +34,7 @@ pub use choice::{
     ShutdownFlags,
 };
 pub use default_text::default_config_text;
-pub use error::{ConfigError, RewriteError, SetError, SetRefusal};
+pub use error::{ConfigError, Place, RewriteError, SetError, SetRefusal};
 pub use list::{BufferLimit, BufferLimits};
 pub use load::Directive;
 pub use set::Origin;

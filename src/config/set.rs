@@ -103,3 +103,124 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::setting::Handle;
+
+    const TIMEOUT: &str = "CONFIG SET failed (possibly related to argument 'timeout') - ";
+
+    fn pairs<'a>(words: &[&'a str]) -> Vec<(&'a [u8], &'a [u8])> {
+        words.chunks(2).map(|pair| (pair[0].as_bytes(), pair[1].as_bytes())).collect()
+    }
+
+    /// Sets settings, expects an error's text, and that nothing has changed.
+    #[track_caller]
+    fn check(words: &[&str], expected: &str) {
+        let config = Config::new();
+        let before = config.get([b"*".as_slice()]);
+        let refused = config.set(&pairs(words), Origin::Local, |_| panic!("acted on a refused change"));
+        assert_eq!(refused.map_err(|error| error.to_string()), Err(expected.to_owned()), "{words:?}");
+        assert_eq!(config.get([b"*".as_slice()]), before, "{words:?}");
+        assert_eq!(config.generation(), Config::new().generation(), "{words:?}");
+    }
+
+    /// Each as redis-server 7.0.15 answers it.
+    #[test]
+    fn refusals_have_redis_s_words_and_order() {
+        let unknown = "Unknown option or number of arguments for CONFIG SET - 'nosuch'";
+        check(&["timeout", "1", "timeout", "2"], &format!("{TIMEOUT}duplicate parameter"));
+        check(
+            &["timeout", "1", "TIMEOUT", "2"],
+            "CONFIG SET failed (possibly related to argument 'TIMEOUT') - duplicate parameter",
+        );
+        check(&["timeout", "5", "nosuch", "1"], unknown);
+        check(&["nosuch", "1", "timeout", "x"], unknown);
+        check(&["timeout", "x", "nosuch", "1"], unknown);
+        check(&["timeout", "5", "timeout", "6", "nosuch", "1"], &format!("{TIMEOUT}duplicate parameter"));
+        let databases =
+            "CONFIG SET failed (possibly related to argument 'databases') - can't set immutable config";
+        check(&["timeout", "5", "databases", "1"], databases);
+        check(&["databases", "1", "nosuch", "1"], databases);
+        check(&["databases", "1", "timeout", "1", "timeout", "2"], databases);
+        check(
+            &["DATABASES", "1"],
+            "CONFIG SET failed (possibly related to argument 'DATABASES') - can't set immutable config",
+        );
+        check(
+            &["dir", "/tmp", "dbfilename", "x"],
+            "CONFIG SET failed (possibly related to argument 'dir') - can't set protected config",
+        );
+        check(
+            &["timeout", "7", "SLAVE-priority", "x"],
+            "CONFIG SET failed (possibly related to argument 'slave-priority') - argument couldn't be parsed into an integer",
+        );
+        check(&["include", "x"], "Unknown option or number of arguments for CONFIG SET - 'include'");
+        check(&["save ", "1 1"], "Unknown option or number of arguments for CONFIG SET - 'save '");
+    }
+
+    #[test]
+    fn what_millstream_cannot_do_is_refused() {
+        check(
+            &["timeout", "7", "tls-port", "17999"],
+            "CONFIG SET failed (possibly related to argument 'tls-port') - Millstream cannot listen for TLS yet",
+        );
+    }
+
+    #[test]
+    fn values_that_are_not_text_are_refused() {
+        let refused = Config::new().set(&[(b"requirepass", b"\xff")], Origin::Local, |_| Ok(()));
+        let expected =
+            "CONFIG SET failed (possibly related to argument 'requirepass') - argument must be UTF-8 text";
+        assert_eq!(refused.map_err(|error| error.to_string()), Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn the_changed_settings_are_acted_on_and_the_generation_moves() {
+        let config = Config::new();
+        let generation = config.generation();
+        let words = ["timeout", "7", "hz", "10", "slave-priority", "1", "replica-priority", "2"];
+        let changed = config.set(&pairs(&words), Origin::Remote, |changed| {
+            assert_eq!(config.integer(settings::TIMEOUT), 7, "the new value is seen");
+            assert_eq!(changed.len(), 2);
+            Ok(())
+        });
+        assert_eq!(changed, Ok(vec![settings::TIMEOUT.id(), settings::REPLICA_PRIORITY.id()]));
+        assert_eq!(config.integer(settings::REPLICA_PRIORITY), 2);
+        assert!(config.generation() > generation);
+
+        let generation = config.generation();
+        let unchanged = config.set(&pairs(&["timeout", "7"]), Origin::Remote, |_| panic!("nothing changed"));
+        assert_eq!(unchanged, Ok(vec![]));
+        assert_eq!(config.generation(), generation);
+    }
+
+    #[test]
+    fn a_refusal_to_act_puts_every_value_back() {
+        let config = Config::new();
+        let before = config.get([b"*".as_slice()]);
+        let words = ["timeout", "7", "requirepass", "x", "slave-priority", "1", "replica-priority", "2"];
+        let refused = config.set(&pairs(&words), Origin::Local, |_| {
+            Err(SetRefusal { setting: settings::REPLICA_PRIORITY.id(), reason: "no".to_owned() })
+        });
+        let expected = "CONFIG SET failed (possibly related to argument 'slave-priority') - no";
+        assert_eq!(refused.map_err(|error| error.to_string()), Err(expected.to_owned()));
+        assert_eq!(config.get([b"*".as_slice()]), before);
+    }
+
+    #[test]
+    fn protected_settings_can_be_opened() {
+        for (scope, origin, allowed) in [
+            ("no", Origin::Local, false),
+            ("local", Origin::Local, true),
+            ("local", Origin::Remote, false),
+            ("yes", Origin::Remote, true),
+        ] {
+            let mut config = Config::new();
+            config.load_text(format!("enable-protected-configs {scope}").as_bytes(), "test", 0).unwrap();
+            let set = config.set(&pairs(&["dbfilename", "x.rdb"]), origin, |_| Ok(()));
+            assert_eq!(set.is_ok(), allowed, "{scope} {origin:?}");
+        }
+    }
+}

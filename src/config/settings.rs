@@ -616,7 +616,7 @@ settings! {
     /// File with the key of the certificate shown to other servers.
     TLS_CLIENT_KEY_FILE: TextSetting = Setting::text("tls-client-key-file", "");
 
-    /// Password of that key.
+    /// Password of the key in `tls-client-key-file`.
     TLS_CLIENT_KEY_FILE_PASS: TextSetting = Setting::text("tls-client-key-file-pass", "");
 
     /// Whether the cluster bus uses TLS.
@@ -628,7 +628,7 @@ settings! {
     /// File with the key of the server's certificate.
     TLS_KEY_FILE: TextSetting = Setting::text("tls-key-file", "");
 
-    /// Password of that key.
+    /// Password of the key in `tls-key-file`.
     TLS_KEY_FILE_PASS: TextSetting = Setting::text("tls-key-file-pass", "");
 
     /// TCP port to listen on for TLS; 0 listens on none.
@@ -672,6 +672,14 @@ settings! {
 
     /// Threads that serve clients and execute commands, up to 1024; 0 is one for each core. Millstream's own.
     WORKER_THREADS: IntegerSetting = Setting::integer("worker-threads", "0", 0, 1024).at_start().active();
+
+    /// Members up to which a sorted set is kept compactly.
+    ZSET_MAX_LISTPACK_ENTRIES: IntegerSetting =
+        Setting::integer("zset-max-listpack-entries", "128", 0, LONG_MAX).aliases(&["zset-max-ziplist-entries"]);
+
+    /// Bytes of a member up to which a sorted set is kept compactly.
+    ZSET_MAX_LISTPACK_VALUE: MemorySetting =
+        Setting::memory("zset-max-listpack-value", "64", 0, BYTES_MAX).aliases(&["zset-max-ziplist-value"]);
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The values of all settings, shared between threads.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,6 @@ use crate::glob::{self, Case};
 const COUNT: usize = SETTINGS.len();
 
 /// The values of all settings. Every method but those of loading takes `&self`; share it in an `Arc`.
-#[derive(Debug)]
 pub struct Config {
     /// The values of the settings that are numbers underneath, by the setting's index.
     numbers: Box<[AtomicU64; COUNT]>,
@@ -35,6 +35,16 @@ pub struct Config {
     pub(super) explicit: Box<[bool; COUNT]>,
     pub(super) users: Vec<Directive>,
     pub(super) renames: Vec<Directive>,
+}
+
+/// Leaves the values out: some are passwords.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("file", &self.file)
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Config {
@@ -144,7 +154,7 @@ impl Config {
             .map(|id| id.setting().name)
     }
 
-    /// What CONFIG GET answers: names and values. A pattern without special bytes names a setting, hidden or not, in
+    /// What CONFIG GET answers: names and values. A pattern without `*`, `?` and `[` names a setting, hidden or not, in
     /// any case, and is answered under the name as it was asked; others are matched against all names and aliases.
     pub fn get<'a>(&self, patterns: impl IntoIterator<Item = &'a [u8]>) -> Vec<(String, String)> {
         let mut found: Vec<(String, String)> = Vec::new();
@@ -154,7 +164,7 @@ impl Config {
             }
         };
         for pattern in patterns {
-            if glob::is_literal(pattern) {
+            if !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[')) {
                 if let Some((id, _)) = SettingId::find(pattern) {
                     add(&String::from_utf8_lossy(pattern), id);
                 }
@@ -219,5 +229,98 @@ impl Config {
 
     pub(super) fn is_default(&self, id: SettingId) -> bool {
         self.value(id) == self.default_value(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{AppendFsync, BufferLimit, LogLevel};
+
+    #[track_caller]
+    fn check(patterns: &[&str], expected: &[(&str, &str)]) {
+        let found = Config::new().get(patterns.iter().map(|pattern| pattern.as_bytes()));
+        let found: Vec<(&str, &str)> =
+            found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, expected, "CONFIG GET {patterns:?}");
+    }
+
+    #[test]
+    fn settings_are_answered_under_the_names_they_were_asked_by() {
+        check(&["port"], &[("port", "6379")]);
+        check(&["PoRt"], &[("PoRt", "6379")]);
+        check(&["slaveof"], &[("slaveof", "")]);
+        check(
+            &["slave-priority", "replica-priority"],
+            &[("slave-priority", "100"), ("replica-priority", "100")],
+        );
+        check(
+            &["stream-node-max-*"],
+            &[("stream-node-max-bytes", "4096"), ("stream-node-max-entries", "100")],
+        );
+        check(&["STREAM-node-max-b*"], &[("stream-node-max-bytes", "4096")]);
+        check(&["*-priority"], &[("replica-priority", "100"), ("slave-priority", "100")]);
+        check(&["port", "PORT", "por*"], &[("port", "6379")]);
+        check(&["nosuch", "[", "", "\\port"], &[]);
+        check(&["por[t]"], &[("port", "6379")]);
+        check(&["key-load-delay"], &[("key-load-delay", "0")]);
+        check(&["key-load*"], &[]);
+        check(&["lua-*"], &[("lua-time-limit", "5000")]);
+    }
+
+    /// The defaults that are not Redis's, and the names that 7.0 lacks.
+    const DIFFERENT: &[(&str, &str)] = &[
+        ("aof-rewrite-cpulist", ""),
+        ("appendonly", "yes"),
+        ("bgsave-cpulist", ""),
+        ("bind", "127.0.0.1 -::1"),
+        ("bio-cpulist", ""),
+        ("cluster-announce-human-nodename", ""),
+        ("locale-collate", ""),
+        ("log-format", "text"),
+        ("server-cpulist", ""),
+        ("set-max-listpack-entries", "128"),
+        ("set-max-listpack-value", "64"),
+        ("worker-threads", "0"),
+    ];
+
+    #[test]
+    fn a_star_gives_every_name_that_redis_gives_and_its_default() {
+        // What redis-server 7.0.15 answers to CONFIG GET * when it is started without a configuration.
+        let of_redis = include_str!("redis-7.0-defaults.txt")
+            .lines()
+            .map(|line| line.split_once(' ').unwrap_or((line, "")))
+            .filter(|(name, _)| !DIFFERENT.iter().any(|(different, _)| different == name));
+        let expected: Vec<(&str, &str)> = of_redis.chain(DIFFERENT.iter().copied()).collect();
+        let found = Config::new().get([b"*".as_slice()]);
+        let found: Vec<(&str, &str)> = found
+            .iter()
+            .map(|(name, value)| (name.as_str(), if name == "dir" { "." } else { value.as_str() }))
+            .collect();
+        let missing: Vec<_> = expected.iter().filter(|pair| !found.contains(pair)).collect();
+        let surplus: Vec<_> = found.iter().filter(|pair| !expected.contains(pair)).collect();
+        assert!(missing.is_empty() && surplus.is_empty(), "missing: {missing:?}, surplus: {surplus:?}");
+    }
+
+    #[test]
+    fn typed_values_follow_the_texts() {
+        let config = Config::new();
+        assert_eq!(config.integer(settings::STREAM_NODE_MAX_ENTRIES), 100);
+        assert_eq!(config.memory(settings::STREAM_NODE_MAX_BYTES), 4096);
+        assert!(config.boolean(settings::APPENDONLY));
+        assert_eq!(config.choice(settings::APPENDFSYNC), AppendFsync::EverySecond);
+        assert_eq!(config.choice(settings::LOGLEVEL), LogLevel::Notice);
+        assert_eq!(config.word(settings::SUPERVISED), "no");
+        assert_eq!(config.flags(settings::SHUTDOWN_ON_SIGTERM), ShutdownFlags::empty());
+        assert_eq!(&*config.text(settings::APPENDFILENAME), "appendonly.aof");
+        let pubsub = BufferLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_seconds: 60 };
+        assert_eq!(config.buffer_limits().pubsub, pubsub);
+    }
+
+    #[test]
+    fn debug_output_has_no_password() {
+        let mut config = Config::new();
+        config.load_text(b"requirepass hunter2", "test", 0).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 }
