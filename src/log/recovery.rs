@@ -652,6 +652,26 @@ mod tests {
     }
 
     #[test]
+    fn evidence_is_found_wherever_a_piece_of_the_file_ends() {
+        let first = commands(&["SET a 1"]);
+        let empty = commands(&["SET b "]).len() + 6;
+        for distance in (1 << 20) - 100..(1 << 20) + 20 {
+            // The chunk that tells of the first one begins this far behind the damage.
+            let second = commands(&[&format!(
+                "SET b {}",
+                "x".repeat(distance - 2 * CHUNK_LINE_BYTES - first.len() - empty)
+            )]);
+            let third_start = START + 2 * CHUNK_LINE_BYTES + first.len() + second.len();
+            let mut file = our_file(&[(&first, START), (&second, START), (b"", third_start)]);
+            file[START + CHUNK_LINE_BYTES] = b'?';
+            let storage = storage_with(&[("manifest", INCREMENT.as_bytes()), ("1.incr.aof", &file)]);
+            let error = recover_texts(&storage, &test_paths()).1.err().unwrap();
+            assert_eq!(error.offset, Some(START as u64));
+            assert!(error.reason().ends_with(&format!("durable up to {third_start}")), "{distance}: {error}");
+        }
+    }
+
+    #[test]
     fn what_redis_appended_to_our_file_is_kept() {
         let ours = our_file(&[(&commands(&["SET a 1"]), START)]);
         let foreign = commands(&["SELECT 0", "SET b 2"]);

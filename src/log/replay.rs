@@ -3,14 +3,15 @@
 //! A file that redis-server wrote is commands and `#` lines. A file that Millstream made is chunks, each behind its line, and
 //! possibly commands that a redis-server appended to it. A chunk is checked before any command of it is executed.
 
-use super::annotation::{self, CHUNK_LINE_BYTES, ChunkLine, FILE_LINE_BYTES, FileStart, FileTag};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use super::annotation::{self, CHUNK_LINE_BYTES, FILE_LINE_BYTES, FileStart, FileTag};
 use super::error::{LogError, LogOperation};
 use super::recovery::LoadProgress;
 use super::storage::StorageFile;
 use super::window::Window;
 use crate::protocol::{Decoded, DecoderLimits, Request, RequestDecoder};
-use std::path::Path;
-use std::sync::atomic::Ordering;
 
 /// Executes a command; its error is why the command cannot be executed.
 pub(super) type Apply<'a> = dyn FnMut(&Request<'_>) -> Result<(), String> + 'a;
@@ -380,35 +381,40 @@ impl<'a> FileReplay<'a> {
         let mut at = offset + 1;
         loop {
             let bytes = read(&mut self.window, self.path, at, PIECE_BYTES)?;
-            let found = bytes.windows(line_start.len()).position(|window| window == line_start);
-            let Some(found) = found else {
-                if bytes.len() < PIECE_BYTES {
-                    return Ok(None);
+            let len = bytes.len();
+            let windows = bytes.windows(line_start.len()).enumerate();
+            let found: Vec<_> =
+                windows.filter(|(_, window)| *window == line_start).map(|(index, _)| index).collect();
+            for index in found {
+                if let Some(synced_offset) = self.find_sync_at(at + index as u64, tag, offset)? {
+                    return Ok(Some(synced_offset));
                 }
-                // A line may begin in this piece and go on in the next.
-                at += (bytes.len() - (line_start.len() - 1)) as u64;
-                continue;
-            };
-            at += found as u64;
-            if let Some(chunk) = self.find_sound_chunk(at, tag)?
-                && chunk.synced_offset > offset
-            {
-                return Ok(Some(chunk.synced_offset));
             }
-            at += 1;
+            if len < PIECE_BYTES {
+                return Ok(None);
+            }
+            // A line may begin in this piece and go on in the next.
+            at += (len - (line_start.len() - 1)) as u64;
         }
     }
 
-    fn find_sound_chunk(&mut self, offset: u64, tag: FileTag) -> Result<Option<ChunkLine>, LogError> {
-        let bytes = read(&mut self.window, self.path, offset, CHUNK_LINE_BYTES)?;
+    /// How far the file was durable by the chunk line at `at`, if that is beyond `offset` and its chunk is sound.
+    fn find_sync_at(&mut self, at: u64, tag: FileTag, offset: u64) -> Result<Option<u64>, LogError> {
+        let bytes = read(&mut self.window, self.path, at, CHUNK_LINE_BYTES)?;
         let Some(line) = bytes.get(..CHUNK_LINE_BYTES) else { return Ok(None) };
-        let Some(chunk) = annotation::decode_chunk_line(line, tag) else { return Ok(None) };
+        // Most lines say nothing of the place, and need no look at their chunks.
+        let Some(chunk) =
+            annotation::decode_chunk_line(line, tag).filter(|chunk| chunk.synced_offset > offset)
+        else {
+            return Ok(None);
+        };
         let crc = annotation::crc_of_line(line);
-        let start = offset + CHUNK_LINE_BYTES as u64;
+        let start = at + CHUNK_LINE_BYTES as u64;
         if chunk.payload_bytes > self.window.file_len().saturating_sub(start) {
             return Ok(None);
         }
-        Ok((self.crc_in_pieces(start, chunk.payload_bytes, crc)? == chunk.crc).then_some(chunk))
+        let is_sound = self.crc_in_pieces(start, chunk.payload_bytes, crc)? == chunk.crc;
+        Ok(is_sound.then_some(chunk.synced_offset))
     }
 
     fn corrupt(&self, offset: u64, what: &str) -> LogError {
