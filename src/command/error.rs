@@ -15,6 +15,14 @@ pub enum CommandError {
     NotAFloat,
     /// The key holds another type.
     WrongType,
+    /// An expiry time that is not positive where it must be, or too far away; the command's name.
+    InvalidExpireTime(&'static str),
+    /// A database that is not there.
+    DbOutOfRange,
+    /// A copy or move of a key onto itself.
+    SameObject,
+    /// A string longer than `proto-max-bulk-len` allows.
+    StringTooLong,
     /// The key is not there, for a command that needs it.
     NoSuchKey,
     /// An entry's ID cannot be read.
@@ -75,6 +83,8 @@ pub enum CommandError {
     Other(&'static str),
     /// The same, with something in it that the client sent.
     Text(String),
+    /// The same, with something in it that the client sent and that may be no text.
+    Bytes(Vec<u8>),
 }
 
 impl From<WrongType> for CommandError {
@@ -91,6 +101,12 @@ impl CommandError {
             Self::NotAnInteger => "ERR value is not an integer or out of range",
             Self::NotAFloat => "ERR value is not a valid float",
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::InvalidExpireTime(command) => {
+                return format!("ERR invalid expire time in '{command}' command").into_bytes();
+            }
+            Self::DbOutOfRange => "ERR DB index is out of range",
+            Self::SameObject => "ERR source and destination objects are the same",
+            Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             Self::NoSuchKey => "ERR no such key",
             Self::InvalidStreamId => "ERR Invalid stream ID specified as stream command argument",
             Self::StreamIdTooSmall => {
@@ -120,7 +136,7 @@ impl CommandError {
             Self::Arity(name) => {
                 return format!("ERR wrong number of arguments for '{name}' command").into_bytes();
             }
-            Self::UnknownCommand(text) => return text.clone(),
+            Self::UnknownCommand(text) | Self::Bytes(text) => return text.clone(),
             Self::UnknownSubcommand { command, subcommand } => {
                 return concat(&[
                     b"ERR unknown subcommand '",
@@ -143,6 +159,11 @@ impl CommandError {
             Self::Text(text) => text,
         };
         text.as_bytes().to_vec()
+    }
+
+    /// The refusal of a condition that EXPIRE does not know.
+    pub fn unsupported_option(word: &[u8]) -> Self {
+        Self::Bytes(concat(&[b"ERR Unsupported option ", word]))
     }
 
     /// The refusal of a command that is not in the table.

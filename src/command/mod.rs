@@ -10,16 +10,26 @@
 
 mod argument;
 mod context;
+mod dbsize;
+mod del;
 mod discard;
 mod error;
 mod exec;
+mod exists;
+mod expire;
+mod expiry;
+mod flush;
+mod get;
 mod multi;
 mod ping;
 mod replay;
 mod select;
+mod set;
 mod spec;
 mod table;
 mod trim;
+mod ttl;
+mod type_of;
 mod unwatch;
 mod watch;
 mod xadd;
@@ -35,11 +45,34 @@ pub use table::{Command, Table, table};
 
 /// All commands, in the order of their names.
 const SPECS: &[&Spec] = &[
+    &dbsize::SPEC,
+    &del::DEL,
     &discard::SPEC,
     &exec::SPEC,
+    &exists::EXISTS,
+    &expire::EXPIRE,
+    &expire::EXPIREAT,
+    &ttl::EXPIRETIME,
+    &flush::FLUSHALL,
+    &flush::FLUSHDB,
+    &get::SPEC,
+    &set::GETSET,
     &multi::SPEC,
+    &expire::PERSIST,
+    &expire::PEXPIRE,
+    &expire::PEXPIREAT,
+    &ttl::PEXPIRETIME,
     &ping::SPEC,
+    &set::PSETEX,
+    &ttl::PTTL,
     &select::SPEC,
+    &set::SET,
+    &set::SETEX,
+    &set::SETNX,
+    &exists::TOUCH,
+    &ttl::TTL,
+    &type_of::SPEC,
+    &del::UNLINK,
     &unwatch::SPEC,
     &watch::SPEC,
     &xadd::SPEC,

@@ -377,6 +377,8 @@ pub struct Spec {
     pub since: &'static str,
     /// What it is about.
     pub group: Group,
+    /// Since which version it is deprecated, and what takes its place.
+    pub deprecated: Option<(&'static str, &'static str)>,
     /// What it does, in a line.
     pub summary: &'static str,
     /// How long it takes.
@@ -405,6 +407,7 @@ impl Spec {
         categories: Categories::empty(),
         since: "1.0.0",
         group: Group::Generic,
+        deprecated: None,
         summary: "",
         complexity: "",
         history: &[],

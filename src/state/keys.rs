@@ -1,11 +1,13 @@
 //! What a command sees of the keyspace: its locked shards, under the rules that hold for every
 //! access (expiry, statistics, who is told of a change).
 
+use std::ops::Range;
+
 use tokio::sync::oneshot;
 
 use super::store::{LockedShards, Shard, ShardSet, Store};
 use super::waiter::ServedReply;
-use crate::engine::{Db, Key, KeyEntry, Stream, Value};
+use crate::engine::{Db, Key, KeyEntry, Stream, StringValue, Value};
 use crate::log::{Effects, Log, Position};
 use crate::metrics::WorkerMetrics;
 
@@ -259,6 +261,33 @@ impl<'a> Keys<'a> {
         as_stream(self.find_for_write(key))
     }
 
+    /// The key's string, for a command that reads.
+    ///
+    /// # Errors
+    /// When it holds another type.
+    #[inline]
+    pub fn find_string(&mut self, key: &Key<'_>) -> Result<Option<&mut StringValue>, WrongType> {
+        as_string(self.find(key))
+    }
+
+    /// The key's string, for a command that writes.
+    ///
+    /// # Errors
+    /// When it holds another type.
+    #[inline]
+    pub fn find_string_for_write(&mut self, key: &Key<'_>) -> Result<Option<&mut StringValue>, WrongType> {
+        as_string(self.find_for_write(key))
+    }
+
+    /// The key's entry, for a command that asks about the key and not for its data: the access time
+    /// stays as it is.
+    pub fn find_untouched(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
+        let no_touch = std::mem::replace(&mut self.no_touch, true);
+        let found = self.find(key).is_some();
+        self.no_touch = no_touch;
+        if found { self.db_of(key).find_mut(key) } else { None }
+    }
+
     /// Sets what a key holds and when it expires, whatever it held before.
     pub fn insert(&mut self, key: &Key<'_>, value: Value, expires_at_ms: Option<u64>) -> &mut KeyEntry {
         let now_ms = self.now_ms;
@@ -275,13 +304,42 @@ impl<'a> Keys<'a> {
     /// watches the key, and has those served who wait for it.
     #[inline]
     pub fn changed(&mut self, key: &Key<'_>, change: Change) {
-        let db = self.db;
         self.metrics.changes.add(1);
+        self.signal(key, change);
+    }
+
+    /// [`Self::changed`] without the count, for the other key of a command that counts as one change.
+    #[inline]
+    pub fn signal(&mut self, key: &Key<'_>, change: Change) {
+        let db = self.db;
         let shard = self.shards.get(self.store.shard_of(key));
         shard.watches.touch(db, key.bytes);
         if shard.waiters.contains(db, key.bytes) {
             self.ready.push(ReadyKey { db, key: key.bytes.into(), change });
         }
+    }
+
+    /// Removes all keys of databases; every shard is locked, and the effect is the caller's. Returns
+    /// what was removed, so that the caller decides where its memory is given back.
+    pub fn clear(&mut self, databases: Range<usize>) -> Vec<Db> {
+        let mut removed = Vec::new();
+        for (_, shard) in self.shards.iter_mut() {
+            for db in databases.clone() {
+                let there = std::mem::take(&mut shard.dbs[db]);
+                if there.is_empty() {
+                    continue;
+                }
+                self.metrics.changes.add(there.len() as u64);
+                for key in shard.watches.keys(db).filter(|key| there.find(&Key::new(key)).is_some()) {
+                    shard.watches.touch(db, key);
+                }
+                for key in shard.waiters.keys(db).filter(|key| there.find(&Key::new(key)).is_some()) {
+                    self.ready.push(ReadyKey { db, key: key.into(), change: Change::Lost });
+                }
+                removed.push(there);
+            }
+        }
+        removed
     }
 
     /// Runs `with` on another database than the selected one.
@@ -290,6 +348,15 @@ impl<'a> Keys<'a> {
         let result = with(self);
         self.db = selected;
         result
+    }
+}
+
+#[inline]
+fn as_string(entry: Option<&mut KeyEntry>) -> Result<Option<&mut StringValue>, WrongType> {
+    match entry.map(|entry| &mut entry.value) {
+        None => Ok(None),
+        Some(Value::String(string)) => Ok(Some(string)),
+        Some(_) => Err(WrongType),
     }
 }
 
