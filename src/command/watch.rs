@@ -14,7 +14,7 @@ pub(super) const SPEC: Spec = Spec {
         .union(Flags::STALE)
         .union(Flags::FAST)
         .union(Flags::ALLOW_BUSY)
-        .union(Flags::NO_MULTI),
+        .union(Flags::UNQUEUED),
     keys: &[KeySpec::to_end(1, 1, KeyFlags::RO)],
     categories: Categories::TRANSACTION,
     since: "2.2.0",
@@ -27,6 +27,9 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    if context.session.transaction.is_some() {
+        return Err(CommandError::Other("ERR WATCH inside MULTI is not allowed"));
+    }
     let (db, now_ms) = (context.keys.db, context.keys.now_ms);
     for key in request.args_from(1) {
         let key = Key::new(key);

@@ -281,7 +281,8 @@ impl Executor {
         started: &mut Instant,
     ) -> Step {
         session.handle.last_command.store(command.index as u32, Relaxed);
-        let set = if command.spec.flags.contains(Flags::UNQUEUED) {
+        let is_about_queue = command.spec.flags.contains(Flags::UNQUEUED) && command.spec.keys.is_empty();
+        let set = if is_about_queue {
             transaction::shards_of(self, session)
         } else {
             self.shards_of(command, request)
