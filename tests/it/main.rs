@@ -1,0 +1,13 @@
+//! The program as its clients see it: every test starts the built millstream (some redis-server too, which stands for
+//! "as Redis does it") and talks to it over a socket.
+//!
+//! What can be told as a conversation is a script in `scripts/` (the form is told in [`harness::Script`]).
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod durability;
+#[allow(dead_code, reason = "the tests that need the rest come next")]
+mod harness;
+mod layers;
+mod scripts;
+mod startup;

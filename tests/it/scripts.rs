@@ -1,0 +1,44 @@
+//! The scripts in `scripts/`, each a test of its name: run against Millstream with one worker thread and with four, and
+//! where it says so against redis-server.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{Program, Script};
+
+/// Declares the tests. The first test sees to it that no file is forgotten.
+macro_rules! scripts {
+    ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                run(stringify!($name), include_str!(concat!("scripts/", stringify!($name), ".txt")));
+            }
+        )*
+    };
+}
+
+scripts! {
+    stream_add
+    transaction
+}
+
+fn run(name: &str, text: &str) {
+    let script = Script::parse(&format!("{name}.txt"), text);
+    if script.with_redis {
+        script.run(Program::Redis, &[]);
+    }
+    script.run(Program::Millstream, &["--worker-threads", "1"]);
+    script.run(Program::Millstream, &["--worker-threads", "4"]);
+}
+
+#[test]
+fn every_script_is_a_test() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/scripts");
+    let files: BTreeSet<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".txt").to_owned())
+        .collect();
+    assert_eq!(files, NAMES.iter().map(|name| (*name).to_owned()).collect());
+}
