@@ -13,18 +13,6 @@ pub(super) fn parse_integer(text: &[u8]) -> Result<i64, CommandError> {
     parse_i64(text).ok_or(CommandError::NotAnInteger)
 }
 
-/// A signed integer between bounds.
-///
-/// # Errors
-/// [`CommandError::NotAnInteger`], or its sibling that tells of the range.
-pub(super) fn parse_integer_from(text: &[u8], min: i64) -> Result<i64, CommandError> {
-    let value = parse_integer(text)?;
-    if value < min {
-        return Err(CommandError::Other("ERR value is out of range, must be positive"));
-    }
-    Ok(value)
-}
-
 /// An entry's ID: `ms-seq`, or `ms` alone, whose sequence number is then `missing_seq`.
 ///
 /// # Errors
@@ -84,11 +72,14 @@ pub(super) fn parse_range_bound(text: &[u8], bound: Bound) -> Result<StreamId, C
 ///
 /// # Errors
 /// That it is no integer, or negative.
-pub(super) fn parse_timeout_ms(text: &[u8]) -> Result<Option<u64>, CommandError> {
+pub(super) fn parse_timeout_ms(text: &[u8], now_ms: u64) -> Result<Option<u64>, CommandError> {
     let timeout =
         parse_i64(text).ok_or(CommandError::Other("ERR timeout is not an integer or out of range"))?;
     match timeout {
         0 => Ok(None),
+        1.. if timeout as u64 > i64::MAX as u64 - now_ms => {
+            Err(CommandError::Other("ERR timeout is out of range"))
+        }
         1.. => Ok(Some(timeout as u64)),
         _ => Err(CommandError::Other("ERR timeout is negative")),
     }

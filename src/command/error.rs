@@ -166,6 +166,13 @@ impl CommandError {
         Self::Bytes(concat(&[b"ERR Unsupported option ", word]))
     }
 
+    /// The refusal of a subcommand's arguments; `subcommand` as it was sent.
+    pub fn wrong_subcommand(container: &str, subcommand: &str) -> Self {
+        Self::Text(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {container} HELP."
+        ))
+    }
+
     /// The refusal of a command that is not in the table.
     pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut text = b"ERR unknown command '".to_vec();

@@ -12,7 +12,9 @@ mod argument;
 mod context;
 mod dbsize;
 mod del;
+mod deliver;
 mod discard;
+mod entry;
 mod error;
 mod exec;
 mod exists;
@@ -20,8 +22,10 @@ mod expire;
 mod expiry;
 mod flush;
 mod get;
+mod help;
 mod multi;
 mod ping;
+mod read;
 mod replay;
 mod select;
 mod set;
@@ -32,14 +36,27 @@ mod ttl;
 mod type_of;
 mod unwatch;
 mod watch;
+mod xack;
 mod xadd;
+mod xautoclaim;
+mod xclaim;
+mod xdel;
+mod xgroup;
+mod xinfo;
 mod xlen;
+mod xpending;
+mod xrange;
+mod xread;
+mod xreadgroup;
+mod xsetid;
+mod xtrim;
 
 pub use context::{Blocked, Context, Outcome};
 pub use error::CommandError;
 pub use replay::{Replay, uncounted};
 pub use spec::{
-    ArgKind, Argument, BeginSearch, Categories, FindKeys, Flags, Group, Handler, KeyFlags, KeySpec, Spec,
+    ArgKind, Argument, BeginSearch, Categories, FindKeys, FindOwnKeys, Flags, Group, Handler, KeyFlags,
+    KeySpec, Spec,
 };
 pub use table::{Command, Table, table};
 
@@ -75,6 +92,19 @@ const SPECS: &[&Spec] = &[
     &del::UNLINK,
     &unwatch::SPEC,
     &watch::SPEC,
+    &xack::SPEC,
     &xadd::SPEC,
+    &xautoclaim::SPEC,
+    &xclaim::SPEC,
+    &xdel::SPEC,
+    &xgroup::SPEC,
+    &xinfo::SPEC,
     &xlen::SPEC,
+    &xpending::SPEC,
+    &xrange::SPEC,
+    &xread::SPEC,
+    &xreadgroup::SPEC,
+    &xrange::REVERSE,
+    &xsetid::SPEC,
+    &xtrim::SPEC,
 ];

@@ -359,6 +359,9 @@ impl Argument {
 /// Executes a command. The shards of its keys are locked, its arity is checked.
 pub type Handler = fn(&mut Context<'_, '_>, Request<'_>) -> Result<Outcome, CommandError>;
 
+/// See [`Spec::find_keys`]; `None` when the request is not of the command's form.
+pub type FindOwnKeys = fn(Request<'_>) -> Option<(usize, usize)>;
+
 /// A command's declaration.
 #[derive(Debug)]
 pub struct Spec {
@@ -371,6 +374,9 @@ pub struct Spec {
     pub flags: Flags,
     /// Which arguments are keys.
     pub keys: &'static [KeySpec],
+    /// Finds the keys by the command's own parser where [`Self::keys`] can only describe them: the
+    /// first one's position, and their number.
+    pub find_keys: Option<FindOwnKeys>,
     /// ACL categories beyond those that follow from the flags.
     pub categories: Categories,
     /// The Redis version that brought it.
@@ -404,6 +410,7 @@ impl Spec {
         arity: 1,
         flags: Flags::empty(),
         keys: &[],
+        find_keys: None,
         categories: Categories::empty(),
         since: "1.0.0",
         group: Group::Generic,

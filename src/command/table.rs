@@ -29,6 +29,12 @@ impl Command {
     #[inline]
     pub fn key_positions(&self, request: Request<'_>) -> SmallVec<[usize; 8]> {
         let mut positions = SmallVec::new();
+        if let Some(find) = self.spec.find_keys {
+            if let Some((first, len)) = find(request) {
+                positions.extend(first..first + len);
+            }
+            return positions;
+        }
         for keys in self.spec.keys {
             if keys.find_positions(request, &mut positions).is_none() {
                 positions.clear();

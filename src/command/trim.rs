@@ -4,7 +4,7 @@ use super::argument::{parse_integer, parse_stream_id_strict};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument};
 use crate::config::{Config, settings};
-use crate::engine::{BlockLimits, Trim, TrimStrategy};
+use crate::engine::{BlockLimits, Stream, Trim, TrimStrategy};
 use crate::protocol::Request;
 
 /// How COMMAND DOCS describes the options.
@@ -101,7 +101,7 @@ impl TrimOptions {
     }
 
     /// Checks what can be checked once all options are read.
-    pub(super) fn check(&self, _at: usize) -> Result<(), CommandError> {
+    pub(super) fn check(&self) -> Result<(), CommandError> {
         if self.limit.is_some() && self.strategy.is_none() {
             return Err(CommandError::Other(
                 "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
@@ -115,11 +115,6 @@ impl TrimOptions {
         Ok(())
     }
 
-    /// Whether a trimming strategy was given.
-    pub(super) fn is_given(&self) -> bool {
-        self.strategy.is_some()
-    }
-
     /// What is to be done; `None` when no trimming was asked for.
     pub(super) fn trim(&self, limits: &BlockLimits) -> Option<Trim> {
         let strategy = self.strategy?;
@@ -130,5 +125,17 @@ impl TrimOptions {
             None => Some(Trim::default_limit(limits)),
         };
         Some(Trim { strategy, approximate: self.approximate, limit })
+    }
+}
+
+/// What a trim has left, as an exact strategy: its effect must not depend on how entries lie in
+/// blocks.
+pub(super) fn exact_strategy(trimmed: &Stream, trim: &Trim) -> TrimStrategy {
+    match trim.strategy {
+        TrimStrategy::MaxLen(_) => TrimStrategy::MaxLen(trimmed.len()),
+        TrimStrategy::MinId(_) if trim.approximate && trimmed.len() > 0 => {
+            TrimStrategy::MinId(trimmed.first_id())
+        }
+        TrimStrategy::MinId(min) => TrimStrategy::MinId(min),
     }
 }

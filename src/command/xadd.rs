@@ -4,7 +4,7 @@ use super::argument::parse_stream_id_strict;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use super::trim::{TRIM_ARGUMENT, TrimOptions, block_limits};
+use super::trim::{TRIM_ARGUMENT, TrimOptions, block_limits, exact_strategy};
 use crate::engine::{Key, Stream, StreamId, TrimStrategy, Value};
 use crate::number::parse_u64;
 use crate::protocol::Request;
@@ -87,7 +87,7 @@ fn parse(request: Request<'_>) -> Result<Arguments, CommandError> {
         }
         break parse_wanted_id(arg)?;
     };
-    trim.check(at)?;
+    trim.check()?;
     let fields_at = at + 1;
     let field_args = request.len().saturating_sub(fields_at);
     if field_args < 2 || !field_args.is_multiple_of(2) {
@@ -154,14 +154,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     stream.append(id, fields.zip(values), &limits);
     let trimmed = arguments.trim.trim(&limits).map(|trim| {
         stream.trim(&trim);
-        // What is left, exactly: the effect must not depend on how entries lie in blocks.
-        match trim.strategy {
-            TrimStrategy::MaxLen(_) => TrimStrategy::MaxLen(stream.len()),
-            TrimStrategy::MinId(min) if trim.approximate => {
-                TrimStrategy::MinId(if stream.len() > 0 { stream.first_id() } else { min })
-            }
-            TrimStrategy::MinId(min) => TrimStrategy::MinId(min),
-        }
+        exact_strategy(stream, &trim)
     });
     let trim_args = if trimmed.is_some() { 3 } else { 0 };
     let effect = keys.begin_effect(3 + trim_args + request.len() - arguments.fields_at);

@@ -95,7 +95,9 @@ impl Worker {
     fn start_waiting(&self, connection: &mut Connection, end: BatchEnd) -> Progress {
         match end {
             BatchEnd::Blocked(blocked) => {
-                let deadline = blocked.timeout_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+                // What is too far away for the clock is as good as never.
+                let deadline =
+                    blocked.timeout_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
                 let handle = &connection.session.handle;
                 handle.blocked.store(true, Relaxed);
                 self.shared().blocked_clients.fetch_add(1, Relaxed);

@@ -96,7 +96,7 @@ impl Consumers {
     }
 
     /// The consumers in the order of their names.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (ConsumerSlot, &Consumer)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (ConsumerSlot, &Consumer)> + Clone {
         self.by_name.iter().map(|&slot| (slot, self.get(slot)))
     }
 

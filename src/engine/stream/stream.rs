@@ -223,6 +223,10 @@ impl Stream {
         if self.entries_added == 0 {
             return Some(0);
         }
+        // Nothing before the first entry counts: all that is there is to be read.
+        if group.last_delivered_id < self.first_id && self.max_deleted_id < self.first_id {
+            return Some(self.len);
+        }
         match group.entries_read {
             Some(read) if !self.has_deleted_since(group.last_delivered_id) => {
                 Some(self.entries_added.wrapping_sub(read))

@@ -1,0 +1,65 @@
+//! Entries in replies.
+
+use std::ops::ControlFlow;
+
+use crate::engine::{Entry, FieldValue, Stream, StreamId};
+use crate::protocol::Reply;
+
+/// Writes an entry: its ID, and an array of its fields' names and values.
+#[inline]
+pub(super) fn write_entry(reply: &mut Reply, entry: Entry<'_>) {
+    reply.array(2);
+    reply.stream_id(entry.id);
+    reply.array(2 * entry.field_count());
+    for (name, value) in entry.fields() {
+        write_field_value(reply, name);
+        write_field_value(reply, value);
+    }
+}
+
+#[inline]
+fn write_field_value(reply: &mut Reply, value: FieldValue<'_>) {
+    match value {
+        FieldValue::Text(text) => reply.bulk(text),
+        FieldValue::Integer(value) => reply.bulk_integer(value),
+    }
+}
+
+/// Which end of a range comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The oldest entry.
+    Ascending,
+    /// The newest entry.
+    Descending,
+}
+
+/// Writes an array of a range's entries, at most `count` of them when that is given, and tells
+/// `seen` of each.
+#[inline]
+pub(super) fn write_range(
+    reply: &mut Reply,
+    stream: &Stream,
+    (start, end): (StreamId, StreamId),
+    order: Order,
+    count: Option<u64>,
+    mut seen: impl FnMut(StreamId),
+) {
+    let count = count.unwrap_or(u64::MAX);
+    reply.array_counted(|reply| {
+        let mut written = 0;
+        let visit = |entry: Entry<'_>| {
+            write_entry(reply, entry);
+            seen(entry.id);
+            written += 1;
+            if written == count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        if count > 0 {
+            match order {
+                Order::Ascending => stream.scan(start, end, visit),
+                Order::Descending => stream.scan_reverse(start, end, visit),
+            }
+        }
+        written as usize
+    });
+}

@@ -1,0 +1,220 @@
+//! What XREAD and XREADGROUP share: their options, the list of streams, and waiting for them.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::argument::{parse_integer, parse_stream_id_strict, parse_timeout_ms};
+use super::context::{Blocked, Context, Outcome};
+use super::error::CommandError;
+use crate::engine::{Key, StreamId};
+use crate::protocol::{OwnedRequest, Request};
+use crate::state::{Serve, Waiter};
+
+/// From where a stream is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Behind this ID.
+    After(StreamId),
+    /// Behind the last ID (`$`).
+    Last,
+    /// The last entry (`+`).
+    LastEntry,
+    /// Behind what the group has read (`>`).
+    New,
+}
+
+/// A stream that is read: its key's position, and from where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadStream {
+    pub(super) key_at: usize,
+    pub(super) start: Start,
+}
+
+/// The arguments of XREAD or XREADGROUP.
+#[derive(Debug)]
+pub(super) struct ReadArguments<'a> {
+    pub(super) count: Option<u64>,
+    /// `None` when it does not block, else how long: see [`Blocked::timeout_ms`].
+    pub(super) block: Option<Option<u64>>,
+    pub(super) no_ack: bool,
+    /// Group and consumer.
+    pub(super) group: Option<(&'a [u8], &'a [u8])>,
+    pub(super) streams: SmallVec<[ReadStream; 4]>,
+    ids_at: usize,
+}
+
+/// Which of the two commands it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// XREAD.
+    Anybody,
+    /// XREADGROUP.
+    Consumer,
+}
+
+/// Where the keys of XREAD or XREADGROUP begin, and how many there are, by the same reading of the
+/// options as [`parse`]'s; `None` when they cannot be read.
+pub(super) fn find_streams(request: Request<'_>) -> Option<(usize, usize)> {
+    let mut at = 1;
+    while let Some(option) = request.get(at) {
+        let more = request.len() - at - 1;
+        if option.eq_ignore_ascii_case(b"streams") && more > 0 {
+            return more.is_multiple_of(2).then_some((at + 1, more / 2));
+        }
+        at += option_len(option, more)?;
+    }
+    None
+}
+
+/// How many arguments an option takes, its name included; `None` when it is none.
+fn option_len(option: &[u8], more: usize) -> Option<usize> {
+    let takes = |name: &[u8], arguments: usize| {
+        (option.eq_ignore_ascii_case(name) && more >= arguments).then_some(1 + arguments)
+    };
+    takes(b"block", 1).or(takes(b"count", 1)).or(takes(b"group", 2)).or(takes(b"noack", 0))
+}
+
+/// Reads the options and the list of streams.
+pub(super) fn parse<'a>(
+    request: Request<'a>,
+    reader: Reader,
+    now_ms: u64,
+) -> Result<ReadArguments<'a>, CommandError> {
+    let mut arguments = ReadArguments {
+        count: None,
+        block: None,
+        no_ack: false,
+        group: None,
+        streams: SmallVec::new(),
+        ids_at: 0,
+    };
+    let mut at = 1;
+    let (keys_at, len) = loop {
+        let Some(option) = request.get(at) else { return Err(CommandError::Syntax) };
+        let more = request.len() - at - 1;
+        if option.eq_ignore_ascii_case(b"streams") && more > 0 {
+            if !more.is_multiple_of(2) {
+                return Err(CommandError::Other(match reader {
+                    Reader::Anybody => {
+                        "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified."
+                    }
+                    Reader::Consumer => {
+                        "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified."
+                    }
+                }));
+            }
+            break (at + 1, more / 2);
+        }
+        let Some(option_len) = option_len(option, more) else { return Err(CommandError::Syntax) };
+        if option.eq_ignore_ascii_case(b"block") {
+            arguments.block = Some(parse_timeout_ms(request.arg(at + 1), now_ms)?);
+        } else if option.eq_ignore_ascii_case(b"count") {
+            arguments.count = Some(parse_integer(request.arg(at + 1))?.max(0) as u64);
+        } else if reader == Reader::Anybody {
+            return Err(CommandError::Other(if option.eq_ignore_ascii_case(b"group") {
+                "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
+            } else {
+                "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."
+            }));
+        } else if option.eq_ignore_ascii_case(b"group") {
+            arguments.group = Some((request.arg(at + 1), request.arg(at + 2)));
+        } else {
+            arguments.no_ack = true;
+        }
+        at += option_len;
+    };
+    // A count of 0 is none, as in Redis.
+    arguments.count = arguments.count.filter(|&count| count > 0);
+    if reader == Reader::Consumer && arguments.group.is_none() {
+        return Err(CommandError::Other("ERR Missing GROUP option for XREADGROUP"));
+    }
+    arguments.ids_at = keys_at + len;
+    for n in 0..len {
+        // What the IDs say is read later: whether a stream or group is there comes before.
+        arguments.streams.push(ReadStream { key_at: keys_at + n, start: Start::New });
+    }
+    Ok(arguments)
+}
+
+impl ReadArguments<'_> {
+    /// Reads the ID of the `n`-th stream.
+    pub(super) fn parse_start(
+        &mut self,
+        request: Request<'_>,
+        n: usize,
+        reader: Reader,
+    ) -> Result<Start, CommandError> {
+        let start = match (request.arg(self.ids_at + n), reader) {
+            (b"$", Reader::Anybody) => Start::Last,
+            (b"$", Reader::Consumer) => {
+                return Err(CommandError::Other(
+                    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of \
+                     this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would \
+                     just return an empty result set.",
+                ));
+            }
+            (b"+", Reader::Anybody) => Start::LastEntry,
+            (b"+", Reader::Consumer) => {
+                return Err(CommandError::Other(
+                    "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of \
+                     this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would \
+                     just return an empty result set.",
+                ));
+            }
+            (b">", Reader::Anybody) => {
+                return Err(CommandError::Other(
+                    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> \
+                     option.",
+                ));
+            }
+            (b">", Reader::Consumer) => Start::New,
+            (id, _) => Start::After(parse_stream_id_strict(id, 0)?),
+        };
+        self.streams[n].start = start;
+        Ok(start)
+    }
+
+    /// Has the connection wait for one of the streams; what `$` and `+` meant when the command came
+    /// is fixed.
+    pub(super) fn block(
+        &self,
+        context: &mut Context<'_, '_>,
+        request: Request<'_>,
+        timeout_ms: Option<u64>,
+        serve: Serve,
+    ) -> Outcome {
+        let starts: Vec<Option<String>> = self
+            .streams
+            .iter()
+            .map(|stream| match stream.start {
+                Start::After(id) => Some(id.to_string()),
+                _ => None,
+            })
+            .collect();
+        let fixed = request.args_from(0).enumerate().map(|(at, arg)| {
+            at.checked_sub(self.ids_at).and_then(|n| starts[n].as_deref()).map_or(arg, str::as_bytes)
+        });
+        let (sender, reply) = oneshot::channel();
+        let mut keys: Vec<Box<[u8]>> =
+            self.streams.iter().map(|stream| request.arg(stream.key_at).into()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let waiter = Arc::new(Waiter {
+            client_id: context.session.handle.id,
+            db: context.keys.db,
+            protocol: context.session.protocol,
+            request: OwnedRequest::new(fixed),
+            keys,
+            wakes_on_loss: self.group.is_some(),
+            serve,
+            sender: Mutex::new(Some(sender)),
+        });
+        for key in &waiter.keys {
+            context.keys.shard(&Key::new(key)).waiters.add(key, &waiter);
+        }
+        Outcome::Blocked(Blocked { waiter, reply, timeout_ms })
+    }
+}

@@ -1,0 +1,82 @@
+//! XGROUP CREATE
+
+use super::super::context::{Context, Outcome};
+use super::super::deliver::Names;
+use super::super::error::CommandError;
+use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
+use super::{find_stream, parse_options, parse_position};
+use crate::engine::{self, Key, Value};
+use crate::protocol::Request;
+use crate::state::Change;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "create",
+    arity: -5,
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[KeySpec::one(2, KeyFlags::RW.union(KeyFlags::INSERT))],
+    categories: Categories::STREAM,
+    since: "5.0.0",
+    group: Group::Stream,
+    summary: "Makes a consumer group.",
+    complexity: "O(1)",
+    history: &[("7.0.0", "Added the `entries_read` named argument.")],
+    arguments: &[
+        Argument::new("key", ArgKind::Key(0)),
+        Argument::new("group", ArgKind::String),
+        Argument::new(
+            "id-selector",
+            ArgKind::OneOf(&[Argument::new("id", ArgKind::String), Argument::word("new-id", "$")]),
+        ),
+        Argument::word("mkstream", "MKSTREAM").optional(),
+        Argument::new("entries-read", ArgKind::Integer).token("ENTRIESREAD").optional(),
+    ],
+    help: &[
+        "CREATE <key> <groupname> <id|$> [option]",
+        "    Make a consumer group that begins behind <id>, or behind the last entry. Options are:",
+        "    * MKSTREAM",
+        "      Make an empty stream if there is none.",
+        "    * ENTRIESREAD entries_read",
+        "      Set how many entries the group has read (internal use).",
+    ],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let options = parse_options(request, SPEC.name)?;
+    let key = Key::new(request.arg(2));
+    let names = Names { key: key.bytes, group: request.arg(3), consumer: b"" };
+    let keys = &mut *context.keys;
+    let position = |keys: &mut _| match find_stream(keys, &key) {
+        Ok(stream) => Ok(stream.last_id()),
+        Err(CommandError::WrongType) => Err(CommandError::WrongType),
+        Err(_) if options.make_stream => Ok(Default::default()),
+        Err(error) => Err(error),
+    };
+    let last_id = position(keys)?;
+    let id = parse_position(request.arg(4))?.unwrap_or(last_id);
+    let made = keys.find_stream_for_write(&key)?.is_none();
+    if made {
+        keys.insert(&key, Value::Stream(Box::default()), None);
+    }
+    let group = engine::Group::new(id, options.entries_read);
+    if !find_stream(keys, &key)?.groups_mut().create(names.group, group) {
+        return Err(CommandError::BusyGroup);
+    }
+    let effect = keys.begin_effect(5 + usize::from(made) + 2 * usize::from(options.entries_read.is_some()));
+    effect.arg(b"XGROUP");
+    effect.arg(b"CREATE");
+    effect.arg(names.key);
+    effect.arg(names.group);
+    effect.arg_id(id);
+    if made {
+        effect.arg(b"MKSTREAM");
+    }
+    if let Some(read) = options.entries_read {
+        effect.arg(b"ENTRIESREAD");
+        effect.arg_integer(read as i64);
+    }
+    keys.changed(&key, Change::Updated);
+    context.reply.ok();
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,55 @@
+//! XGROUP SETID
+
+use super::super::context::{Context, Outcome};
+use super::super::deliver::{Names, write_group_position};
+use super::super::error::CommandError;
+use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
+use super::{find_group, find_stream, parse_options, parse_position};
+use crate::engine::Key;
+use crate::protocol::Request;
+use crate::state::Change;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "setid",
+    arity: -5,
+    flags: Flags::WRITE,
+    keys: &[KeySpec::one(2, KeyFlags::RW.union(KeyFlags::UPDATE))],
+    categories: Categories::STREAM,
+    since: "5.0.0",
+    group: Group::Stream,
+    summary: "Sets the last ID that a consumer group was delivered.",
+    complexity: "O(1)",
+    history: &[("7.0.0", "Added the optional `entries_read` argument.")],
+    arguments: &[
+        Argument::new("key", ArgKind::Key(0)),
+        Argument::new("group", ArgKind::String),
+        Argument::new(
+            "id-selector",
+            ArgKind::OneOf(&[Argument::new("id", ArgKind::String), Argument::word("new-id", "$")]),
+        ),
+        Argument::new("entriesread", ArgKind::Integer).token("ENTRIESREAD").optional(),
+    ],
+    help: &[
+        "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
+        "    Set the last ID that the group was delivered, and how many entries it has read.",
+    ],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let options = parse_options(request, SPEC.name)?;
+    let key = Key::new(request.arg(2));
+    let keys = &mut *context.keys;
+    let last_id = find_stream(keys, &key)?.last_id();
+    find_group(keys, &key, request.arg(3))?;
+    let id = parse_position(request.arg(4))?.unwrap_or(last_id);
+    let group = find_group(keys, &key, request.arg(3))?;
+    group.last_delivered_id = id;
+    group.entries_read = options.entries_read;
+    let names = Names { key: key.bytes, group: request.arg(3), consumer: b"" };
+    write_group_position(keys, names, id, options.entries_read);
+    keys.changed(&key, Change::Updated);
+    context.reply.ok();
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,239 @@
+//! XINFO STREAM
+
+use super::super::argument::parse_integer;
+use super::super::context::{Context, Outcome};
+use super::super::entry::{Order, write_entry, write_range};
+use super::super::error::CommandError;
+use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
+use super::{find_stream, write_known};
+use crate::engine::{self, Stream, StreamId};
+use crate::protocol::{Reply, Request};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "stream",
+    arity: -3,
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(2, KeyFlags::RO.union(KeyFlags::ACCESS))],
+    categories: Categories::STREAM,
+    since: "5.0.0",
+    group: Group::Stream,
+    summary: "Tells of a stream: its counters, or with FULL its entries, groups and consumers.",
+    complexity: "O(1)",
+    history: &[
+        ("6.0.0", "Added the `FULL` modifier."),
+        (
+            "7.0.0",
+            "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields",
+        ),
+        ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+    ],
+    arguments: &[
+        Argument::new("key", ArgKind::Key(0)),
+        Argument::new(
+            "full-block",
+            ArgKind::Block(&[
+                Argument::word("full", "FULL"),
+                Argument::new("count", ArgKind::Integer).token("COUNT").optional(),
+            ]),
+        )
+        .optional(),
+    ],
+    help: &["STREAM <key> [FULL [COUNT <count>]", "    Tell of the stream."],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+/// The number of entries that FULL shows of each list.
+const FULL_COUNT: u64 = 10;
+
+/// What is asked for: `None` for the short form, else how many entries of each list are shown, 0
+/// for all.
+fn parse(request: Request<'_>) -> Result<Option<u64>, CommandError> {
+    let wrong = || CommandError::wrong_subcommand("XINFO", &String::from_utf8_lossy(request.arg(1)));
+    match request.len() {
+        3 => Ok(None),
+        4 | 6 if request.arg(3).eq_ignore_ascii_case(b"full") => match request.get(4) {
+            None => Ok(Some(FULL_COUNT)),
+            Some(count) if count.eq_ignore_ascii_case(b"count") => {
+                let count = parse_integer(request.arg(5))?;
+                Ok(Some(u64::try_from(count).unwrap_or(FULL_COUNT)))
+            }
+            Some(_) => Err(wrong()),
+        },
+        _ => Err(wrong()),
+    }
+}
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let full = parse(request);
+    let stream = find_stream(context.keys, request.arg(2))?;
+    let reply = &mut *context.reply;
+    match full? {
+        None => write_short(reply, stream),
+        Some(count) => write_full(reply, stream, count),
+    }
+    Ok(Outcome::Done)
+}
+
+fn write_counters(reply: &mut Reply, stream: &Stream) {
+    reply.text("length");
+    reply.count(stream.len());
+    reply.text("radix-tree-keys");
+    reply.count(stream.block_count() as u64);
+    reply.text("radix-tree-nodes");
+    reply.count(radix_tree_nodes(stream.block_first_ids()));
+    reply.text("last-generated-id");
+    reply.stream_id(stream.last_id());
+    reply.text("max-deleted-entry-id");
+    reply.stream_id(stream.max_deleted_id());
+    reply.text("entries-added");
+    reply.count(stream.entries_added());
+    reply.text("recorded-first-entry-id");
+    reply.stream_id(stream.first_id());
+}
+
+/// The nodes that Redis's radix tree would have for these keys of 16 bytes: one for the root or a
+/// branch, one for each leaf, and one for each run of bytes without a branch between them.
+fn radix_tree_nodes(ids: impl Iterator<Item = StreamId>) -> u64 {
+    let key = |id: StreamId| (u128::from(id.ms) << 64) | u128::from(id.seq);
+    // The depths, in bytes, of the branches on the path to the key before, the deepest last; each
+    // key adds a leaf, maybe a branch, and runs.
+    let mut branches: Vec<u32> = Vec::new();
+    let (mut leaves, mut nodes, mut previous) = (0_u64, 0_u64, None::<u128>);
+    // A stretch of a path from behind a branch (or from the root) down to a branch or leaf is a run
+    // when it has a byte of its own; the byte that leads out of a branch belongs to the branch.
+    let run = |above: Option<u32>, below: u32| u64::from(below > above.map_or(0, |depth| depth + 1));
+    for id in ids {
+        let key = key(id);
+        if let Some(before) = previous {
+            let common = (before ^ key).leading_zeros() / 8;
+            let mut below = 16;
+            while let Some(&deepest) = branches.last()
+                && deepest > common
+            {
+                branches.pop();
+                nodes += run(Some(deepest), below);
+                below = deepest;
+            }
+            if branches.last() == Some(&common) {
+                nodes += run(Some(common), below);
+            } else {
+                nodes += 1 + run(Some(common), below);
+                branches.push(common);
+            }
+        }
+        leaves += 1;
+        previous = Some(key);
+    }
+    if leaves == 0 {
+        return 1;
+    }
+    let mut below = 16;
+    while let Some(deepest) = branches.pop() {
+        nodes += run(Some(deepest), below);
+        below = deepest;
+    }
+    nodes + run(None, below) + leaves
+}
+
+fn write_short(reply: &mut Reply, stream: &Stream) {
+    reply.map(10);
+    write_counters(reply, stream);
+    reply.text("groups");
+    reply.count(stream.groups().len() as u64);
+    reply.text("first-entry");
+    if stream.find_entry(stream.first_id(), |entry| write_entry(reply, entry)).is_none() {
+        reply.null();
+    }
+    reply.text("last-entry");
+    let last = stream.last_entry_id();
+    if last.and_then(|id| stream.find_entry(id, |entry| write_entry(reply, entry))).is_none() {
+        reply.null();
+    }
+}
+
+fn write_full(reply: &mut Reply, stream: &Stream, count: u64) {
+    let count = (count > 0).then_some(count);
+    reply.map(9);
+    write_counters(reply, stream);
+    reply.text("entries");
+    write_range(reply, stream, (StreamId::MIN, StreamId::MAX), Order::Ascending, count, |_| {});
+    reply.text("groups");
+    reply.array(stream.groups().len());
+    for (name, group) in stream.groups().iter() {
+        write_group(reply, stream, (name, group), count);
+    }
+}
+
+fn write_group(
+    reply: &mut Reply,
+    stream: &Stream,
+    (name, group): (&[u8], &engine::Group),
+    count: Option<u64>,
+) {
+    let shown = |len: u64| count.map_or(len, |count| len.min(count)) as usize;
+    reply.map(7);
+    reply.text("name");
+    reply.bulk(name);
+    reply.text("last-delivered-id");
+    reply.stream_id(group.last_delivered_id);
+    reply.text("entries-read");
+    write_known(reply, group.entries_read);
+    reply.text("lag");
+    write_known(reply, stream.find_lag(group));
+    reply.text("pel-count");
+    reply.count(group.pending().len());
+    reply.text("pending");
+    reply.array(shown(group.pending().len()));
+    for entry in group.pending().iter_from(StreamId::MIN).take(shown(group.pending().len())) {
+        reply.array(4);
+        reply.stream_id(entry.id);
+        reply.bulk(group.consumers().get(entry.consumer).name());
+        reply.count(entry.delivered_ms);
+        reply.count(u64::from(entry.delivery_count));
+    }
+    reply.text("consumers");
+    reply.array(group.consumers().len());
+    for (slot, consumer) in group.consumers().iter() {
+        reply.map(5);
+        reply.text("name");
+        reply.bulk(consumer.name());
+        reply.text("seen-time");
+        reply.count(consumer.seen_ms);
+        reply.text("active-time");
+        match consumer.active_ms {
+            Some(active_ms) => reply.count(active_ms),
+            None => reply.integer(-1),
+        }
+        reply.text("pel-count");
+        reply.count(consumer.pending());
+        reply.text("pel");
+        reply.array(shown(consumer.pending()));
+        for entry in group.pending().iter_consumer_from(slot, StreamId::MIN).take(shown(consumer.pending())) {
+            reply.array(3);
+            reply.stream_id(entry.id);
+            reply.count(entry.delivered_ms);
+            reply.count(u64::from(entry.delivery_count));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_a_radix_tree() {
+        let check = |ids: &[(u64, u64)], expected: u64| {
+            let ids = ids.iter().map(|&(ms, seq)| StreamId::new(ms, seq));
+            assert_eq!(radix_tree_nodes(ids), expected);
+        };
+        check(&[], 1);
+        check(&[(1, 1)], 2);
+        // A run to the branch, the branch, two leaves.
+        check(&[(1, 1), (1, 2)], 4);
+        check(&[(1, 1), (1, 2), (1, 3)], 5);
+        // Branches within the milliseconds: each side has a run to its leaf.
+        check(&[(1, 1), (2, 1)], 6);
+    }
+}

@@ -1,0 +1,137 @@
+//! XREAD
+
+use super::context::{Context, Outcome};
+use super::entry::{Order, write_range};
+use super::error::CommandError;
+use super::read::{ReadArguments, Reader, Start, find_streams, parse};
+use super::spec::{
+    ArgKind, Argument, BeginSearch, Categories, FindKeys, Flags, Group, KeyFlags, KeySpec, Spec,
+};
+use crate::engine::{Key, StreamId};
+use crate::protocol::{Reply, Request};
+use crate::state::{Keys, Served};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "xread",
+    arity: -4,
+    flags: Flags::READONLY.union(Flags::BLOCKING).union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec {
+        flags: KeyFlags::RO.union(KeyFlags::ACCESS),
+        begin: BeginSearch::Keyword("STREAMS", 1),
+        find: FindKeys::Range { last: -1, step: 1, limit: 2 },
+    }],
+    find_keys: Some(find_streams),
+    categories: Categories::STREAM,
+    since: "5.0.0",
+    group: Group::Stream,
+    summary: "Returns the entries of streams behind given IDs, and waits for some if it is asked to.",
+    complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
+    arguments: &[
+        Argument::new("count", ArgKind::Integer).token("COUNT").optional(),
+        Argument::new("milliseconds", ArgKind::Integer).token("BLOCK").optional(),
+        Argument::new(
+            "streams",
+            ArgKind::Block(&[
+                Argument::new("key", ArgKind::Key(0)).multiple(),
+                Argument::new("id", ArgKind::String).multiple(),
+            ]),
+        )
+        .token("STREAMS"),
+    ],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let mut arguments = parse(request, Reader::Anybody, context.keys.now_ms)?;
+    for n in 0..arguments.streams.len() {
+        arguments.parse_start(request, n, Reader::Anybody)?;
+    }
+    if read(context.keys, context.reply, &mut arguments, request)? {
+        return Ok(Outcome::Done);
+    }
+    match arguments.block {
+        Some(timeout_ms) if !context.session.in_exec => {
+            Ok(arguments.block(context, request, timeout_ms, serve))
+        }
+        _ => {
+            context.reply.null_array();
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Serves a blocked XREAD. A key that got another type is passed over: the client goes on waiting.
+fn serve(keys: &mut Keys<'_>, request: Request<'_>, reply: &mut Reply) -> Served {
+    let Ok(mut arguments) = parse(request, Reader::Anybody, 0) else { return Served::NotYet };
+    for n in 0..arguments.streams.len() {
+        if arguments.parse_start(request, n, Reader::Anybody).is_err() {
+            return Served::NotYet;
+        }
+    }
+    arguments.streams.retain(|stream| {
+        let key = Key::new(request.arg(stream.key_at));
+        keys.holds(&key) && keys.find_stream(&key).is_ok()
+    });
+    match read(keys, reply, &mut arguments, request) {
+        Ok(true) => Served::Replied,
+        _ => Served::NotYet,
+    }
+}
+
+/// Writes the reply if there is anything to read; fixes what `$` and `+` mean.
+fn read(
+    keys: &mut Keys<'_>,
+    reply: &mut Reply,
+    arguments: &mut ReadArguments<'_>,
+    request: Request<'_>,
+) -> Result<bool, CommandError> {
+    let mut ready = smallvec::SmallVec::<[(usize, StreamId, Option<u64>); 4]>::new();
+    for stream in &mut arguments.streams {
+        let found = keys.find_stream(&Key::new(request.arg(stream.key_at)))?;
+        let (after, count) = match (stream.start, &found) {
+            (Start::After(id), _) => (id, arguments.count),
+            (Start::LastEntry, Some(found)) if found.len() > 0 => {
+                let last = found.last_entry_id().unwrap_or_default();
+                // An entry's ID is above 0-0.
+                (last.previous().unwrap_or_default(), Some(1))
+            }
+            (_, found) => (found.as_ref().map_or(StreamId::MIN, |found| found.last_id()), arguments.count),
+        };
+        stream.start = Start::After(after);
+        if let Some(found) = found
+            && found.len() > 0
+            // The last ID tells at once that there is nothing; it may be a deleted entry's.
+            && after < found.last_id()
+            && found.last_entry_id().is_some_and(|last| after < last)
+            && let Some(start) = after.next()
+        {
+            ready.push((stream.key_at, start, count));
+        }
+    }
+    if ready.is_empty() {
+        return Ok(false);
+    }
+    write_streams_head(reply, ready.len());
+    for (key_at, start, count) in ready {
+        let key = request.arg(key_at);
+        write_stream_head(reply, key);
+        if let Some(stream) = keys.find_stream(&Key::new(key))? {
+            write_range(reply, stream, (start, StreamId::MAX), Order::Ascending, count, |_| {});
+        }
+    }
+    Ok(true)
+}
+
+/// Begins the reply for so many streams: a map in RESP3, an array of pairs in RESP2.
+pub(super) fn write_streams_head(reply: &mut Reply, streams: usize) {
+    if reply.is_resp3() { reply.map(streams) } else { reply.array(streams) }
+}
+
+/// Begins a stream's part of the reply; its entries follow.
+pub(super) fn write_stream_head(reply: &mut Reply, key: &[u8]) {
+    if !reply.is_resp3() {
+        reply.array(2);
+    }
+    reply.bulk(key);
+}

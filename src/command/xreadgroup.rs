@@ -1,0 +1,286 @@
+//! XREADGROUP
+
+use std::ops::ControlFlow;
+
+use smallvec::SmallVec;
+
+use super::context::{Context, Outcome};
+use super::deliver::{Delivered, Names, write_consumer_created, write_group_position};
+use super::entry::write_entry;
+use super::error::CommandError;
+use super::read::{ReadArguments, ReadStream, Reader, Start, find_streams, parse};
+use super::spec::{
+    ArgKind, Argument, BeginSearch, Categories, FindKeys, Flags, Group, KeyFlags, KeySpec, Spec,
+};
+use super::xread::{write_stream_head, write_streams_head};
+use crate::engine::{self, ConsumerSlot, Key, PendingEntry, Stream, StreamId};
+use crate::protocol::{Reply, Request};
+use crate::state::{Change, Keys, Served};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "xreadgroup",
+    arity: -7,
+    flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::MOVABLEKEYS),
+    keys: &[KeySpec {
+        flags: KeyFlags::RO.union(KeyFlags::ACCESS),
+        begin: BeginSearch::Keyword("STREAMS", 4),
+        find: FindKeys::Range { last: -1, step: 1, limit: 2 },
+    }],
+    find_keys: Some(find_streams),
+    categories: Categories::STREAM,
+    since: "5.0.0",
+    group: Group::Stream,
+    summary: "Delivers new entries of streams to a consumer of a group, or what is pending for it again.",
+    complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
+    arguments: &[
+        Argument::new(
+            "group-block",
+            ArgKind::Block(&[
+                Argument::new("group", ArgKind::String),
+                Argument::new("consumer", ArgKind::String),
+            ]),
+        )
+        .token("GROUP"),
+        Argument::new("count", ArgKind::Integer).token("COUNT").optional(),
+        Argument::new("milliseconds", ArgKind::Integer).token("BLOCK").optional(),
+        Argument::word("noack", "NOACK").optional(),
+        Argument::new(
+            "streams",
+            ArgKind::Block(&[
+                Argument::new("key", ArgKind::Key(0)).multiple(),
+                Argument::new("id", ArgKind::String).multiple(),
+            ]),
+        )
+        .token("STREAMS"),
+    ],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let mut arguments = parse(request, Reader::Consumer, context.keys.now_ms)?;
+    check(context.keys, &mut arguments, request)?;
+    if read(context.keys, context.reply, &arguments, request)? {
+        return Ok(Outcome::Done);
+    }
+    match arguments.block {
+        Some(timeout_ms) if !context.session.in_exec => {
+            Ok(arguments.block(context, request, timeout_ms, serve))
+        }
+        _ => {
+            context.reply.null_array();
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Serves a blocked XREADGROUP, or fails it when its stream or group is gone.
+fn serve(keys: &mut Keys<'_>, request: Request<'_>, reply: &mut Reply) -> Served {
+    let result = parse(request, Reader::Consumer, 0).and_then(|mut arguments| {
+        check(keys, &mut arguments, request)?;
+        arguments.streams.retain(|stream| keys.holds(&Key::new(request.arg(stream.key_at))));
+        read(keys, reply, &arguments, request)
+    });
+    match result {
+        Ok(true) => Served::Replied,
+        Ok(false) => Served::NotYet,
+        Err(error) => {
+            reply.error(&error.message());
+            Served::Failed
+        }
+    }
+}
+
+/// Checks that each stream has the group, and reads the IDs. Streams whose shards are not locked
+/// are passed over: a client that is being served waits for them already.
+fn check(
+    keys: &mut Keys<'_>,
+    arguments: &mut ReadArguments<'_>,
+    request: Request<'_>,
+) -> Result<(), CommandError> {
+    let Some((group, _)) = arguments.group else { return Ok(()) };
+    for n in 0..arguments.streams.len() {
+        let key = Key::new(request.arg(arguments.streams[n].key_at));
+        if keys.holds(&key) {
+            let stream = keys.find_stream(&key)?;
+            if stream.is_none_or(|stream| stream.groups().find(group).is_none()) {
+                return Err(CommandError::NoGroupToRead { key: key.bytes.to_vec(), group: group.to_vec() });
+            }
+        }
+        arguments.parse_start(request, n, Reader::Consumer)?;
+    }
+    Ok(())
+}
+
+/// Delivers if there is anything to deliver, and writes the reply then.
+fn read(
+    keys: &mut Keys<'_>,
+    reply: &mut Reply,
+    arguments: &ReadArguments<'_>,
+    request: Request<'_>,
+) -> Result<bool, CommandError> {
+    let Some((group, consumer)) = arguments.group else { return Ok(false) };
+    let mut ready = SmallVec::<[(ReadStream, ConsumerSlot); 4]>::new();
+    for stream in &arguments.streams {
+        let names = Names { key: request.arg(stream.key_at), group, consumer };
+        let key = Key::new(names.key);
+        let now_ms = keys.now_ms;
+        let Some(found) = keys.find_stream(&key)? else { continue };
+        let last_id = found.last_id();
+        let is_empty = found.len() == 0;
+        let Some(found) = found.groups_mut().find_mut(group) else { continue };
+        let (slot, created) = found.consumers_mut().find_or_create(consumer, now_ms);
+        found.consumers_mut().get_mut(slot).seen_ms = now_ms;
+        let has_data = match stream.start {
+            Start::New => !is_empty && found.last_delivered_id < last_id,
+            _ => true,
+        };
+        if created {
+            write_consumer_created(keys, names);
+            keys.changed(&key, Change::Updated);
+        }
+        if has_data && (stream.start != Start::New || has_new(keys, &key, group)?) {
+            ready.push((*stream, slot));
+        }
+    }
+    if ready.is_empty() {
+        return Ok(false);
+    }
+    write_streams_head(reply, ready.len());
+    for (stream, slot) in ready {
+        let names = Names { key: request.arg(stream.key_at), group, consumer };
+        write_stream_head(reply, names.key);
+        match stream.start {
+            Start::After(after) => deliver_again(keys, reply, names, slot, after, arguments.count)?,
+            _ => deliver_new(keys, reply, names, slot, arguments)?,
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the last entry is one that the group has not read: the last ID may be a deleted entry's.
+fn has_new(keys: &mut Keys<'_>, key: &Key<'_>, group: &[u8]) -> Result<bool, CommandError> {
+    Ok(keys.find_stream(key)?.is_some_and(|stream| {
+        let read = stream.groups().find(group).map(|group| group.last_delivered_id);
+        stream.last_entry_id() > read
+    }))
+}
+
+/// Delivers entries that the group has not read yet.
+fn deliver_new(
+    keys: &mut Keys<'_>,
+    reply: &mut Reply,
+    names: Names<'_>,
+    slot: ConsumerSlot,
+    arguments: &ReadArguments<'_>,
+) -> Result<(), CommandError> {
+    let key = Key::new(names.key);
+    let now_ms = keys.now_ms;
+    let Some(stream) = keys.find_stream(&key)? else { return Ok(()) };
+    let Some(group) = stream.groups().find(names.group) else { return Ok(()) };
+    let mut delivered = Delivered::default();
+    let start = group.last_delivered_id.next().unwrap_or(StreamId::MAX);
+    let count = arguments.count.unwrap_or(u64::MAX);
+    reply.array_counted(|reply| {
+        stream.scan(start, StreamId::MAX, |entry| {
+            write_entry(reply, entry);
+            delivered.push(&PendingEntry {
+                id: entry.id,
+                delivered_ms: now_ms,
+                delivery_count: 1,
+                consumer: slot,
+            });
+            if delivered.len() == count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        delivered.len() as usize
+    });
+    let (Some(first), Some(last)) = (delivered.first_id(), delivered.last_id()) else { return Ok(()) };
+    let entries_read = plan_entries_read(stream, group, &delivered, first, last);
+    let Some(group) = stream.groups_mut().find_mut(names.group) else { return Ok(()) };
+    group.last_delivered_id = last;
+    group.entries_read = entries_read;
+    group.consumers_mut().get_mut(slot).active_ms = Some(now_ms);
+    if !arguments.no_ack {
+        for id in delivered.ids() {
+            group.assign(PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer: slot });
+        }
+        delivered.write_effects(keys, names, now_ms);
+    }
+    write_group_position(keys, names, last, entries_read);
+    keys.changed(&key, Change::Updated);
+    Ok(())
+}
+
+/// How many entries the group has read after this delivery, by Redis's rule: counted on while
+/// nothing was deleted ahead, else found anew where that can be told.
+fn plan_entries_read(
+    stream: &Stream,
+    group: &engine::Group,
+    delivered: &Delivered,
+    first: StreamId,
+    last: StreamId,
+) -> Option<u64> {
+    match group.entries_read {
+        Some(read) if !stream.has_deleted_since(first) => Some(read.wrapping_add(delivered.len())),
+        _ if stream.entries_added() == 0 => group.entries_read,
+        _ => {
+            let mut read = group.entries_read;
+            for id in delivered.ids() {
+                read = match read {
+                    Some(read) if !stream.has_deleted_since(id) => Some(read.wrapping_add(1)),
+                    _ => stream.find_entries_added_until(id),
+                };
+            }
+            debug_assert!(delivered.last_id() == Some(last));
+            read
+        }
+    }
+}
+
+/// Delivers again what is pending for the consumer, behind an ID.
+fn deliver_again(
+    keys: &mut Keys<'_>,
+    reply: &mut Reply,
+    names: Names<'_>,
+    slot: ConsumerSlot,
+    after: StreamId,
+    count: Option<u64>,
+) -> Result<(), CommandError> {
+    let now_ms = keys.now_ms;
+    let Some(stream) = keys.find_stream(&Key::new(names.key))? else { return Ok(()) };
+    let Some(group) = stream.groups().find(names.group) else { return Ok(()) };
+    let pending: Vec<PendingEntry> = match after.next() {
+        Some(start) => group
+            .pending()
+            .iter_consumer_from(slot, start)
+            .take(count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX)))
+            .copied()
+            .collect(),
+        None => Vec::new(),
+    };
+    let mut delivered = Delivered::default();
+    let mut again = Vec::new();
+    reply.array(pending.len());
+    for mut entry in pending {
+        let found = stream.find_entry(entry.id, |found| write_entry(reply, found)).is_some();
+        if found {
+            entry.delivered_ms = now_ms;
+            entry.delivery_count = entry.delivery_count.saturating_add(1);
+            delivered.push(&entry);
+            again.push(entry);
+        } else {
+            // The entry was deleted: the consumer is told so, for it has to acknowledge it.
+            reply.array(2);
+            reply.stream_id(entry.id);
+            reply.null_array();
+        }
+    }
+    if let Some(group) = stream.groups_mut().find_mut(names.group) {
+        again.into_iter().for_each(|entry| group.assign(entry));
+    }
+    if !delivered.is_empty() {
+        delivered.write_effects(keys, names, now_ms);
+        keys.changed(&Key::new(names.key), Change::Updated);
+    }
+    Ok(())
+}

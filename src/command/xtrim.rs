@@ -1,0 +1,68 @@
+//! XTRIM
+
+use super::context::{Context, Outcome};
+use super::error::CommandError;
+use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
+use super::trim::{TRIM_ARGUMENT, TrimOptions, block_limits, exact_strategy};
+use crate::engine::{Key, TrimStrategy};
+use crate::protocol::Request;
+use crate::state::Change;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "xtrim",
+    arity: -4,
+    flags: Flags::WRITE,
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))],
+    categories: Categories::STREAM,
+    since: "5.0.0",
+    group: Group::Stream,
+    summary: "Drops a stream's oldest entries, and returns how many.",
+    complexity: "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
+    history: &[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")],
+    tips: &["nondeterministic_output"],
+    arguments: &[Argument::new("key", ArgKind::Key(0)), TRIM_ARGUMENT],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let mut options = TrimOptions::default();
+    let mut at = 2;
+    while at < request.len() {
+        if !options.parse_option(request, &mut at)? {
+            return Err(CommandError::Syntax);
+        }
+    }
+    options.check()?;
+    let limits = block_limits(&context.shared.config);
+    let Some(trim) = options.trim(&limits) else {
+        return Err(CommandError::Other("ERR syntax error, XTRIM must be called with MAXLEN or MINID"));
+    };
+    let key = Key::new(request.arg(1));
+    let Some(stream) = context.keys.find_stream_for_write(&key)? else {
+        context.reply.integer(0);
+        return Ok(Outcome::Done);
+    };
+    let dropped = stream.trim(&trim);
+    if dropped > 0 {
+        let left = exact_strategy(stream, &trim);
+        let effect = context.keys.begin_effect(5);
+        effect.arg(b"XTRIM");
+        effect.arg(key.bytes);
+        match left {
+            TrimStrategy::MaxLen(len) => {
+                effect.arg(b"MAXLEN");
+                effect.arg(b"=");
+                effect.arg_unsigned(len);
+            }
+            TrimStrategy::MinId(min) => {
+                effect.arg(b"MINID");
+                effect.arg(b"=");
+                effect.arg_id(min);
+            }
+        }
+        context.keys.changed(&key, Change::Updated);
+    }
+    context.reply.count(dropped);
+    Ok(Outcome::Done)
+}
