@@ -1,5 +1,9 @@
 //! Numbers as text, by Redis's rules: no sign `+`, no leading zero, no white space.
 
+mod extended;
+
+pub use extended::{Extended, ExtendedText};
+
 /// Parses a signed integer in its one canonical form, as Redis takes integers everywhere:
 /// `-0`, `+1`, `01` and ` 1` are none. `None` on anything else or on overflow.
 #[inline]

@@ -8,6 +8,7 @@
 //! all that depends on the clock or on chance), apply (cannot fail), write the effect, tell
 //! [`crate::state::Keys::changed`], reply.
 
+mod append;
 mod argument;
 mod context;
 mod dbsize;
@@ -22,7 +23,14 @@ mod expire;
 mod expiry;
 mod flush;
 mod get;
+mod getdel;
+mod getex;
+mod getrange;
 mod help;
+mod incr;
+mod incrbyfloat;
+mod mget;
+mod mset;
 mod multi;
 mod ping;
 mod read;
@@ -30,6 +38,7 @@ mod replay;
 mod select;
 mod set;
 mod spec;
+mod strlen;
 mod table;
 mod trim;
 mod ttl;
@@ -62,7 +71,10 @@ pub use table::{Command, Table, table};
 
 /// All commands, in the order of their names.
 const SPECS: &[&Spec] = &[
+    &append::APPEND,
     &dbsize::SPEC,
+    &incr::DECR,
+    &incr::DECRBY,
     &del::DEL,
     &discard::SPEC,
     &exec::SPEC,
@@ -73,7 +85,16 @@ const SPECS: &[&Spec] = &[
     &flush::FLUSHALL,
     &flush::FLUSHDB,
     &get::SPEC,
+    &getdel::SPEC,
+    &getex::SPEC,
+    &getrange::GETRANGE,
     &set::GETSET,
+    &incr::INCR,
+    &incr::INCRBY,
+    &incrbyfloat::SPEC,
+    &mget::SPEC,
+    &mset::MSET,
+    &mset::MSETNX,
     &multi::SPEC,
     &expire::PERSIST,
     &expire::PEXPIRE,
@@ -86,6 +107,9 @@ const SPECS: &[&Spec] = &[
     &set::SET,
     &set::SETEX,
     &set::SETNX,
+    &append::SETRANGE,
+    &strlen::SPEC,
+    &getrange::SUBSTR,
     &exists::TOUCH,
     &ttl::TTL,
     &type_of::SPEC,

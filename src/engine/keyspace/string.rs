@@ -27,6 +27,12 @@ impl StringValue {
         }
     }
 
+    /// The value of these bytes, whose text is kept as it is: Redis too keeps what INCRBYFLOAT makes
+    /// so, integer or not.
+    pub fn new_text(bytes: &[u8]) -> Self {
+        Self(Repr::Text(bytes.into()))
+    }
+
     /// The value of an integer's text.
     pub fn from_integer(value: i64) -> Self {
         Self(Repr::Integer(value))
