@@ -30,7 +30,7 @@ impl<'a> Replay<'a> {
     /// Locks all shards; the caller holds none.
     pub fn new(shared: &'a Arc<Shared>, metrics: &'a WorkerMetrics, now_ms: u64) -> Self {
         let mut keys = Keys::new(&shared.store, shared.log(), metrics, Effects::new(), now_ms);
-        keys.replaying = true;
+        keys.start_replaying();
         keys.acquire(ShardSet::All);
         let session = Session::new(Arc::new(ClientHandle::detached(now_ms)), true);
         Self { shared, metrics, session, keys, reply: Reply::new(Protocol::Resp2) }

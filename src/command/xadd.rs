@@ -5,7 +5,7 @@ use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use super::trim::{TRIM_ARGUMENT, TrimOptions, block_limits, exact_strategy};
-use crate::engine::{Key, Stream, StreamId, TrimStrategy, Value};
+use crate::engine::{Key, Stream, StreamId, TrimStrategy};
 use crate::number::parse_u64;
 use crate::protocol::Request;
 use crate::state::Change;
@@ -127,31 +127,21 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         return Err(CommandError::StreamIdZero);
     }
     let fields_len: usize = request.args_from(arguments.fields_at).map(<[u8]>::len).sum();
+    if fields_len > Stream::ENTRY_BYTES_MAX {
+        return Err(CommandError::StreamEntryTooLarge);
+    }
     let keys = &mut *context.keys;
     let key = Key::new(request.arg(1));
     let limits = block_limits(&context.shared.config);
     let now_ms = keys.now_ms;
-    if keys.find_stream_for_write(&key)?.is_none() {
-        if arguments.no_make_stream {
-            context.reply.null();
-            return Ok(Outcome::Done);
-        }
-        if fields_len > Stream::ENTRY_BYTES_MAX {
-            return Err(CommandError::StreamEntryTooLarge);
-        }
-        plan_id(arguments.id, &Stream::new(), now_ms)?;
-        keys.insert(&key, Value::Stream(Box::default()), None);
+    if arguments.no_make_stream && keys.find_stream_for_write(&key)?.is_none() {
+        context.reply.null();
+        return Ok(Outcome::Done);
     }
-    let Some(stream) = keys.find_stream_for_write(&key)? else {
-        unreachable!("it was there, or was put there above")
-    };
+    // A new stream takes any ID above 0-0: nothing is refused once it is made.
+    let (stream, _) = keys.find_or_create_stream(&key)?;
     let id = plan_id(arguments.id, stream, now_ms)?;
-    if fields_len > Stream::ENTRY_BYTES_MAX {
-        return Err(CommandError::StreamEntryTooLarge);
-    }
-    let fields = request.args_from(arguments.fields_at).step_by(2);
-    let values = request.args_from(arguments.fields_at + 1).step_by(2);
-    stream.append(id, fields.zip(values), &limits);
+    stream.append(id, request.pairs_from(arguments.fields_at), &limits);
     let trimmed = arguments.trim.trim(&limits).map(|trim| {
         stream.trim(&trim);
         exact_strategy(stream, &trim)

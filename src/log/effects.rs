@@ -31,6 +31,8 @@ pub struct Effects {
     state: State,
     /// Arguments that the effect begun last still lacks.
     args_missing: usize,
+    /// Nobody wants the effects: what is written is dropped.
+    muted: bool,
 }
 
 /// What beside the bytes describes the buffer's content.
@@ -61,10 +63,19 @@ impl Effects {
         Self::default()
     }
 
+    /// Drops what is written from now on, or keeps it again: where there is no log, or the effects come from it, encoding
+    /// them would be work for nothing.
+    pub fn mute(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
     /// Begins an effect on `db` with `argc` arguments, its command's name included. Exactly `argc` calls of the `arg`
     /// methods must follow.
     #[inline]
     pub fn begin(&mut self, db: usize, argc: usize) {
+        if self.muted {
+            return;
+        }
         debug_assert_eq!(self.args_missing, 0, "the effect before lacks arguments");
         match &mut self.state.dbs {
             Some((_, last)) if *last == db => {}
@@ -81,6 +92,9 @@ impl Effects {
     /// One argument.
     #[inline]
     pub fn arg(&mut self, arg: &[u8]) {
+        if self.muted {
+            return;
+        }
         debug_assert!(self.args_missing > 0, "an argument too many");
         self.args_missing = self.args_missing.wrapping_sub(1);
         encode_arg(&mut self.bytes, arg);
@@ -101,6 +115,9 @@ impl Effects {
     /// One argument: an entry's ID.
     #[inline]
     pub fn arg_id(&mut self, id: StreamId) {
+        if self.muted {
+            return;
+        }
         let mut text = [0; StreamId::TEXT_BYTES_MAX];
         let len = id.write_text(&mut text);
         self.arg(&text[..len]);
@@ -119,6 +136,9 @@ impl Effects {
     /// Begins a transaction: what follows until [`Effects::end_transaction`] takes effect as a whole or, if the log ends
     /// within it, not at all. Transactions do not nest.
     pub fn begin_transaction(&mut self) {
+        if self.muted {
+            return;
+        }
         debug_assert!(self.state.transaction.is_none(), "transactions do not nest");
         let multi_start = self.bytes.len();
         self.bytes.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
@@ -127,6 +147,9 @@ impl Effects {
 
     /// Ends the transaction. One without effects leaves nothing behind.
     pub fn end_transaction(&mut self) {
+        if self.muted {
+            return;
+        }
         debug_assert!(self.state.transaction.is_some(), "no transaction was begun");
         match self.state.transaction.take() {
             Some(transaction) if transaction.multi_end == self.bytes.len() => {

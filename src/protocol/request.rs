@@ -359,6 +359,18 @@ impl<'a> Request<'a> {
         self.ranges[start.min(self.ranges.len())..].iter().map(move |&(start, end)| &buf[start..end])
     }
 
+    /// The arguments from `start` on, two by two; a last one without a partner is left out.
+    #[inline]
+    pub fn pairs_from(
+        &self,
+        start: usize,
+    ) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
+        let buf = self.buf;
+        self.ranges[start.min(self.ranges.len())..]
+            .chunks_exact(2)
+            .map(move |pair| (&buf[pair[0].0..pair[0].1], &buf[pair[1].0..pair[1].1]))
+    }
+
     /// The sum of the arguments' lengths in bytes.
     pub fn bytes(&self) -> usize {
         self.ranges.iter().map(|(start, end)| end - start).sum()

@@ -1,5 +1,6 @@
 //! The way of a command: decode, look up, check, lock, execute, reply.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -25,6 +26,48 @@ pub(super) struct Executor {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) table: &'static Table,
+    /// The command that was found last: the next one is the same more often than not.
+    recent: Cell<Option<&'static Command>>,
+}
+
+/// Times commands. Commands in a row that are the same and fast are timed as one: reading the clock
+/// would cost a good part of what they do.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    since: Instant,
+    running: Option<usize>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { since: Instant::now(), running: None }
+    }
+
+    /// A command is about to be executed.
+    #[inline]
+    fn begin(&mut self, metrics: &WorkerMetrics, command: &Command) {
+        if self.running != Some(command.index) {
+            self.stop(metrics);
+            self.running = Some(command.index);
+        }
+    }
+
+    /// The command was executed.
+    #[inline]
+    fn end(&mut self, metrics: &WorkerMetrics, command: &Command) {
+        if !command.spec.flags.contains(Flags::FAST) {
+            self.stop(metrics);
+        }
+    }
+
+    /// Counts the time that has passed as the running command's.
+    fn stop(&mut self, metrics: &WorkerMetrics) {
+        if let Some(running) = self.running.take() {
+            let now = Instant::now();
+            metrics.commands[running].ns.add(now.duration_since(self.since).as_nanos() as u64);
+            self.since = now;
+        }
+    }
 }
 
 /// What came of one request.
@@ -53,7 +96,7 @@ impl Executor {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let table = table();
         let metrics = shared.metrics.register_worker(table.len());
-        Self { shared, metrics, table }
+        Self { shared, metrics, table, recent: Cell::new(None) }
     }
 
     fn limits(&self, session: &Session) -> DecoderLimits {
@@ -79,7 +122,7 @@ impl Executor {
         let buffer = std::mem::take(effects);
         let mut keys = Keys::new(&shared.store, shared.log(), &self.metrics, buffer, now_ms);
         let mut limits = self.limits(session);
-        let mut started = Instant::now();
+        let mut stopwatch = Stopwatch::start();
         let end = loop {
             if session.closing {
                 break BatchEnd::Close;
@@ -97,8 +140,13 @@ impl Executor {
                 Decoded::Incomplete => break BatchEnd::Exhausted,
                 Decoded::Empty { consumed } => input.consume(consumed),
                 Decoded::Request { consumed } => {
-                    let step =
-                        self.execute(session, &mut keys, reply, decoder.request(input.bytes()), &mut started);
+                    let step = self.execute(
+                        session,
+                        &mut keys,
+                        reply,
+                        decoder.request(input.bytes()),
+                        &mut stopwatch,
+                    );
                     match step {
                         Step::Paused => {
                             decoder.reset();
@@ -117,6 +165,7 @@ impl Executor {
                 }
             }
         };
+        stopwatch.stop(&self.metrics);
         let position;
         (*effects, position) = keys.finish();
         session.position = session.position.max(position);
@@ -134,12 +183,12 @@ impl Executor {
         keys: &mut Keys<'_>,
         reply: &mut Reply,
         request: Request<'_>,
-        started: &mut Instant,
+        stopwatch: &mut Stopwatch,
     ) -> Step {
         let reply_start = reply.len();
         let step = match self.admit(session, request) {
             Ok(Admission::Execute(command)) => {
-                self.execute_admitted(session, keys, reply, request, command, started)
+                self.execute_admitted(session, keys, reply, request, command, stopwatch)
             }
             Ok(Admission::Queue) => {
                 transaction::queue(session, request);
@@ -208,9 +257,12 @@ impl Executor {
     #[inline]
     pub(super) fn find(&self, request: Request<'_>) -> Result<&'static Command, CommandError> {
         let name = request.arg(0);
-        let Some(command) = self.table.find(name) else {
+        let recent =
+            self.recent.get().filter(|recent| recent.spec.name.as_bytes().eq_ignore_ascii_case(name));
+        let Some(command) = recent.or_else(|| self.table.find(name)) else {
             return Err(CommandError::unknown_command(name, request.args_from(1)));
         };
+        self.recent.set(Some(command));
         let command = if command.spec.subcommands.is_empty() {
             command
         } else if let Some(name) = request.get(1) {
@@ -265,6 +317,9 @@ impl Executor {
             return ShardSet::None;
         }
         let store = &self.shared.store;
+        if store.shard_count() == 1 {
+            return ShardSet::One(0);
+        }
         command
             .key_positions(request)
             .into_iter()
@@ -278,7 +333,7 @@ impl Executor {
         reply: &mut Reply,
         request: Request<'_>,
         command: &Command,
-        started: &mut Instant,
+        stopwatch: &mut Stopwatch,
     ) -> Step {
         session.handle.last_command.store(command.index as u32, Relaxed);
         let is_about_queue = command.spec.flags.contains(Flags::UNQUEUED) && command.spec.keys.is_empty();
@@ -294,10 +349,10 @@ impl Executor {
         } else {
             keys.acquire(set);
         }
-        let outcome = self.call(session, keys, reply, request, command, started);
+        let outcome = self.call(session, keys, reply, request, command, stopwatch);
         match outcome {
             Some(Outcome::Blocked(blocked)) => return Step::Blocked(blocked),
-            Some(Outcome::Exec) => transaction::execute(self, session, keys, reply, started),
+            Some(Outcome::Exec) => transaction::execute(self, session, keys, reply, stopwatch),
             Some(Outcome::Done) | None => {}
         }
         if !keys.ready.is_empty() {
@@ -315,18 +370,17 @@ impl Executor {
         reply: &mut Reply,
         request: Request<'_>,
         command: &Command,
-        started: &mut Instant,
+        stopwatch: &mut Stopwatch,
     ) -> Option<Outcome> {
         let reply_start = reply.len();
         keys.db = session.db;
         keys.no_touch = session.handle.no_touch.load(Relaxed);
         let mut context =
             Context { shared: &self.shared, metrics: &self.metrics, session, keys, reply: &mut *reply };
+        stopwatch.begin(&self.metrics, command);
         let result = (command.spec.handler)(&mut context, request);
         let counters = &self.metrics.commands[command.index];
-        let now = Instant::now();
-        counters.ns.add(now.duration_since(*started).as_nanos() as u64);
-        *started = now;
+        stopwatch.end(&self.metrics, command);
         self.metrics.commands_processed.add(1);
         match result {
             // Counted when it is served.

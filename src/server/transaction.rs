@@ -1,9 +1,8 @@
 //! MULTI and EXEC: commands queued on the connection, executed under all their locks.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 
-use super::executor::Executor;
+use super::executor::{Executor, Stopwatch};
 use crate::command::Flags;
 use crate::config::settings;
 use crate::engine::Key;
@@ -59,7 +58,7 @@ pub(super) fn execute(
     session: &mut Session,
     keys: &mut Keys<'_>,
     reply: &mut Reply,
-    started: &mut Instant,
+    stopwatch: &mut Stopwatch,
 ) {
     let commands = session.transaction.take().map(|transaction| transaction.commands).unwrap_or_default();
     session.set_transaction(None);
@@ -70,7 +69,7 @@ pub(super) fn execute(
         let request = queued.as_request();
         match executor.find(request) {
             Ok(command) => {
-                executor.call(session, keys, reply, request, command, started);
+                executor.call(session, keys, reply, request, command, stopwatch);
             }
             // It was found when it was queued, and the table does not change.
             Err(error) => reply.error(&error.message()),

@@ -71,9 +71,10 @@ impl<'a> Keys<'a> {
         store: &'a Store,
         log: &'a Log,
         metrics: &'a WorkerMetrics,
-        effects: Effects,
+        mut effects: Effects,
         now_ms: u64,
     ) -> Self {
+        effects.mute(!log.is_enabled());
         Self {
             store,
             log,
@@ -178,6 +179,12 @@ impl<'a> Keys<'a> {
     #[inline]
     pub fn effects(&mut self) -> &mut Effects {
         &mut self.effects
+    }
+
+    /// Writes the same effects as they are read from the log: none.
+    pub fn start_replaying(&mut self) {
+        self.replaying = true;
+        self.effects.mute(true);
     }
 
     /// Begins an effect on the selected database: `argc` arguments follow, the command's name
@@ -286,6 +293,24 @@ impl<'a> Keys<'a> {
         let found = self.find(key).is_some();
         self.no_touch = no_touch;
         if found { self.db_of(key).find_mut(key) } else { None }
+    }
+
+    /// The key's stream, made if the key is not there; whether it was made.
+    ///
+    /// # Errors
+    /// When it holds another type.
+    #[inline]
+    pub fn find_or_create_stream(&mut self, key: &Key<'_>) -> Result<(&mut Stream, bool), WrongType> {
+        if self.db_of(key).expiring_len() > 0 {
+            self.expire_if_due(key);
+        }
+        let now_ms = self.now_ms;
+        let make = || Value::Stream(Box::default());
+        let (entry, created) = self.db_of(key).find_or_insert_with(key, make, now_ms);
+        match &mut entry.value {
+            Value::Stream(stream) => Ok((stream, created)),
+            _ => Err(WrongType),
+        }
     }
 
     /// Sets what a key holds and when it expires, whatever it held before.

@@ -141,16 +141,33 @@ impl Db {
                 entry.accessed_s = accessed_s;
                 slot
             }
-            None => {
-                let entry = KeyEntry { key: key.bytes.into(), value, accessed_s, expires_at_ms: None };
-                let slot = self.slots.insert(entry) as u32;
-                let slots = &self.slots;
-                self.index.insert_unique(key.hash, slot, |&slot| Key::new(&slots[slot as usize].key).hash);
-                slot
-            }
+            None => self.insert_slot(key, value, accessed_s),
         };
         self.set_slot_expiry(slot, expires_at_ms);
         &mut self.slots[slot as usize]
+    }
+
+    fn insert_slot(&mut self, key: &Key<'_>, value: Value, accessed_s: u32) -> u32 {
+        let entry = KeyEntry { key: key.bytes.into(), value, accessed_s, expires_at_ms: None };
+        let slot = self.slots.insert(entry) as u32;
+        let slots = &self.slots;
+        self.index.insert_unique(key.hash, slot, |&slot| Key::new(&slots[slot as usize].key).hash);
+        slot
+    }
+
+    /// The key's entry, made to hold what `make` gives if the key is not there; whether it was made.
+    #[inline]
+    pub fn find_or_insert_with(
+        &mut self,
+        key: &Key<'_>,
+        make: impl FnOnce() -> Value,
+        now_ms: u64,
+    ) -> (&mut KeyEntry, bool) {
+        let (slot, created) = match self.find_slot(key) {
+            Some(slot) => (slot, false),
+            None => (self.insert_slot(key, make(), (now_ms / 1000) as u32), true),
+        };
+        (&mut self.slots[slot as usize], created)
     }
 
     /// Removes a key and returns what belonged to it.
