@@ -38,8 +38,9 @@ fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Com
         let now_ms = keys.now_ms;
         session.watched.iter().any(|watched| {
             let key = Key::new(&watched.key);
-            let entry = keys.shard(&key).dbs[watched.db].find(&key);
-            !watched.was_expired && entry.is_some_and(|entry| entry.is_expired(now_ms))
+            let shard = keys.shard(&key);
+            shard.dbs[watched.db].find(&key).is_some_and(|entry| entry.is_expired(now_ms))
+                && !shard.watches.is_expired(watched.db, key.bytes, &session.watch_flag)
         })
     };
     session.unwatch_locked(context.keys);

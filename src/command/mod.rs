@@ -11,6 +11,7 @@
 mod append;
 mod argument;
 mod context;
+mod copy;
 mod dbsize;
 mod del;
 mod deliver;
@@ -29,16 +30,23 @@ mod getrange;
 mod help;
 mod incr;
 mod incrbyfloat;
+mod keys;
+mod memory;
 mod mget;
 mod mset;
 mod multi;
+mod object;
 mod ping;
+mod randomkey;
 mod read;
+mod rename;
 mod replay;
+mod scan;
 mod select;
 mod set;
 mod spec;
 mod strlen;
+mod swapdb;
 mod table;
 mod trim;
 mod ttl;
@@ -72,6 +80,7 @@ pub use table::{Command, Table, table};
 /// All commands, in the order of their names.
 const SPECS: &[&Spec] = &[
     &append::APPEND,
+    &copy::COPY,
     &dbsize::SPEC,
     &incr::DECR,
     &incr::DECRBY,
@@ -92,10 +101,14 @@ const SPECS: &[&Spec] = &[
     &incr::INCR,
     &incr::INCRBY,
     &incrbyfloat::SPEC,
+    &keys::SPEC,
+    &memory::SPEC,
     &mget::SPEC,
+    &copy::MOVE,
     &mset::MSET,
     &mset::MSETNX,
     &multi::SPEC,
+    &object::SPEC,
     &expire::PERSIST,
     &expire::PEXPIRE,
     &expire::PEXPIREAT,
@@ -103,6 +116,10 @@ const SPECS: &[&Spec] = &[
     &ping::SPEC,
     &set::PSETEX,
     &ttl::PTTL,
+    &randomkey::SPEC,
+    &rename::RENAME,
+    &rename::RENAMENX,
+    &scan::SPEC,
     &select::SPEC,
     &set::SET,
     &set::SETEX,
@@ -110,6 +127,7 @@ const SPECS: &[&Spec] = &[
     &append::SETRANGE,
     &strlen::SPEC,
     &getrange::SUBSTR,
+    &swapdb::SPEC,
     &exists::TOUCH,
     &ttl::TTL,
     &type_of::SPEC,

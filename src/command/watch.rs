@@ -34,8 +34,8 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     for key in request.args_from(1) {
         let key = Key::new(key);
         let shard = context.keys.shard(&key);
-        let was_expired = shard.dbs[db].find(&key).is_some_and(|entry| entry.is_expired(now_ms));
-        context.session.watch(shard, key.bytes, was_expired);
+        let expired = shard.dbs[db].find(&key).is_some_and(|entry| entry.is_expired(now_ms));
+        context.session.watch(shard, key.bytes, expired);
     }
     context.reply.ok();
     Ok(Outcome::Done)

@@ -338,7 +338,8 @@ impl<'a> Keys<'a> {
     pub fn signal(&mut self, key: &Key<'_>, change: Change) {
         let db = self.db;
         let shard = self.shards.get(self.store.shard_of(key));
-        shard.watches.touch(db, key.bytes);
+        let Shard { dbs, watches, .. } = &mut *shard;
+        watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
         if shard.waiters.contains(db, key.bytes) {
             self.ready.push(ReadyKey { db, key: key.bytes.into(), change });
         }
@@ -355,9 +356,7 @@ impl<'a> Keys<'a> {
                     continue;
                 }
                 self.metrics.changes.add(there.len() as u64);
-                for key in shard.watches.keys(db).filter(|key| there.find(&Key::new(key)).is_some()) {
-                    shard.watches.touch(db, key);
-                }
+                shard.watches.touch_replaced(db, &there, None, self.now_ms);
                 for key in shard.waiters.keys(db).filter(|key| there.find(&Key::new(key)).is_some()) {
                     self.ready.push(ReadyKey { db, key: key.into(), change: Change::Lost });
                 }
@@ -365,6 +364,26 @@ impl<'a> Keys<'a> {
             }
         }
         removed
+    }
+
+    /// Exchanges two databases; every shard is locked, and the effect is the caller's.
+    pub fn swap(&mut self, first: usize, second: usize) {
+        self.metrics.changes.add(1);
+        for (_, shard) in self.shards.iter_mut() {
+            let Shard { dbs, watches, waiters, .. } = &mut *shard;
+            watches.touch_replaced(first, &dbs[first], Some(&dbs[second]), self.now_ms);
+            watches.touch_replaced(second, &dbs[second], Some(&dbs[first]), self.now_ms);
+            dbs.swap(first, second);
+            for db in [first, second] {
+                for key in waiters.keys(db) {
+                    let is_stream = dbs[db]
+                        .find(&Key::new(key))
+                        .is_some_and(|entry| matches!(entry.value, Value::Stream(_)));
+                    let change = if is_stream { Change::Updated } else { Change::Lost };
+                    self.ready.push(ReadyKey { db, key: key.into(), change });
+                }
+            }
+        }
     }
 
     /// Runs `with` on another database than the selected one.

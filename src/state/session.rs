@@ -40,8 +40,6 @@ pub struct WatchedKey {
     pub db: usize,
     /// The key.
     pub key: Box<[u8]>,
-    /// Its time was up already when it was watched.
-    pub was_expired: bool,
 }
 
 /// A connection's state.
@@ -109,14 +107,15 @@ impl Session {
 }
 
 impl Session {
-    /// Watches a key; once, however often it is asked for. The shard of the key is locked.
-    pub fn watch(&mut self, shard: &mut super::Shard, key: &[u8], was_expired: bool) {
+    /// Watches a key; once, however often it is asked for. The shard of the key is locked; `expired`
+    /// tells whether the key is there with its time up.
+    pub fn watch(&mut self, shard: &mut super::Shard, key: &[u8], expired: bool) {
         let db = self.db;
         if self.watched.iter().any(|watched| watched.db == db && *watched.key == *key) {
             return;
         }
-        shard.watches.add(db, key, &self.watch_flag);
-        self.watched.push(WatchedKey { db, key: key.into(), was_expired });
+        shard.watches.add(db, key, &self.watch_flag, expired);
+        self.watched.push(WatchedKey { db, key: key.into() });
         self.handle.watching.store(self.watched.len() as u32, Relaxed);
     }
 

@@ -61,6 +61,12 @@ impl KeyEntry {
         &self.key
     }
 
+    /// Memory that the key, its value and its place in the database take, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let expiration = if self.expires_at_ms.is_some() { size_of::<(u64, u32)>() } else { 0 };
+        SLOT_BYTES + size_of::<u32>() + expiration + self.key.len() + self.value.heap_bytes()
+    }
+
     /// When the key is to expire, in milliseconds since the Unix epoch.
     #[inline]
     pub fn expires_at_ms(&self) -> Option<u64> {
@@ -73,6 +79,9 @@ impl KeyEntry {
         self.expires_at_ms.is_some_and(|at| at <= now_ms)
     }
 }
+
+/// A slot's size: an entry, and what tells whether the slot is free.
+const SLOT_BYTES: usize = size_of::<KeyEntry>() + 8;
 
 /// A map from keys to values.
 ///
@@ -218,6 +227,11 @@ impl Db {
         self.slots.iter().map(|(_, entry)| entry)
     }
 
+    /// The number of slots that [`Self::scan`] goes over.
+    pub fn slot_count(&self) -> usize {
+        self.slots.capacity()
+    }
+
     /// Visits the keys in the slots from `start` on, `slots` of them at most, and returns the slot
     /// to go on with; `None` at the end.
     pub fn scan(&self, start: usize, slots: usize, mut visit: impl FnMut(&KeyEntry)) -> Option<usize> {
@@ -252,7 +266,7 @@ impl Db {
     /// Memory behind the struct for its index, without keys and values, in bytes.
     pub fn overhead_bytes(&self) -> usize {
         self.index.allocation_size()
-            + self.slots.capacity() * (size_of::<KeyEntry>() + 8)
+            + self.slots.capacity() * SLOT_BYTES
             + self.expirations.len() * size_of::<(u64, u32)>()
     }
 

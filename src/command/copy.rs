@@ -1,0 +1,139 @@
+//! COPY and MOVE
+
+use super::context::{Context, Outcome};
+use super::error::CommandError;
+use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
+use crate::engine::Key;
+use crate::number::parse_i64;
+use crate::protocol::Request;
+use crate::state::Change;
+
+pub(super) const COPY: Spec = Spec {
+    name: "copy",
+    arity: -3,
+    flags: Flags::WRITE.union(Flags::DENYOOM),
+    keys: &[
+        KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS)),
+        KeySpec::one(2, KeyFlags::OW.union(KeyFlags::UPDATE)),
+    ],
+    categories: Categories::KEYSPACE,
+    since: "6.2.0",
+    group: Group::Generic,
+    summary: "Copies a key under another name, or into another database.",
+    complexity: "O(1) for a string, O(N) for a stream of N blocks",
+    arguments: &[
+        Argument::new("source", ArgKind::Key(0)),
+        Argument::new("destination", ArgKind::Key(1)),
+        Argument::new("destination-db", ArgKind::Integer).token("DB").optional(),
+        Argument::word("replace", "REPLACE").optional(),
+    ],
+    handler: execute_copy,
+    ..Spec::DEFAULT
+};
+
+pub(super) const MOVE: Spec = Spec {
+    name: "move",
+    arity: 3,
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE))],
+    categories: Categories::KEYSPACE,
+    since: "1.0.0",
+    group: Group::Generic,
+    summary: "Moves a key to another database.",
+    complexity: "O(1)",
+    arguments: &[Argument::new("key", ArgKind::Key(0)), Argument::new("db", ArgKind::Integer)],
+    handler: execute_move,
+    ..Spec::DEFAULT
+};
+
+/// A database's number.
+fn parse_db(context: &Context<'_, '_>, text: &[u8]) -> Result<usize, CommandError> {
+    let number = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
+    let number = i32::try_from(number)
+        .map_err(|_| CommandError::Text(out_of_range(i32::MIN.into(), i32::MAX.into())))?;
+    usize::try_from(number)
+        .ok()
+        .filter(|&db| db < context.shared.store.databases())
+        .ok_or(CommandError::DbOutOfRange)
+}
+
+fn out_of_range(min: i64, max: i64) -> String {
+    format!("ERR value is out of range, value must between {min} and {max}")
+}
+
+struct CopyOptions {
+    db: usize,
+    replace: bool,
+}
+
+fn parse_copy_options(context: &Context<'_, '_>, request: Request<'_>) -> Result<CopyOptions, CommandError> {
+    let mut options = CopyOptions { db: context.keys.db, replace: false };
+    let mut at = 3;
+    while let Some(word) = request.get(at) {
+        match (word.to_ascii_lowercase().as_slice(), request.get(at + 1)) {
+            (b"replace", _) => options.replace = true,
+            (b"db", Some(db)) => {
+                options.db = parse_db(context, db)?;
+                at += 1;
+            }
+            _ => return Err(CommandError::Syntax),
+        }
+        at += 1;
+    }
+    Ok(options)
+}
+
+fn execute_copy(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let CopyOptions { db, replace } = parse_copy_options(context, request)?;
+    let keys = &mut *context.keys;
+    let (from, to) = (Key::new(request.arg(1)), Key::new(request.arg(2)));
+    if from.bytes == to.bytes && db == keys.db {
+        return Err(CommandError::SameObject);
+    }
+    let is_free = replace || keys.in_db(db, |keys| keys.find_for_write(&to).is_none());
+    let found = keys.find(&from).filter(|_| is_free);
+    let Some((value, expires_at_ms)) = found.map(|entry| (entry.value.clone(), entry.expires_at_ms())) else {
+        context.reply.integer(0);
+        return Ok(Outcome::Done);
+    };
+    keys.in_db(db, |keys| {
+        keys.insert(&to, value, expires_at_ms);
+    });
+    let effect = keys.begin_effect(6);
+    effect.arg(b"COPY");
+    effect.arg(from.bytes);
+    effect.arg(to.bytes);
+    effect.arg(b"DB");
+    effect.arg_unsigned(db as u64);
+    effect.arg(b"REPLACE");
+    keys.in_db(db, |keys| keys.changed(&to, Change::Updated));
+    context.reply.integer(1);
+    Ok(Outcome::Done)
+}
+
+fn execute_move(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let db = parse_db(context, request.arg(2))?;
+    let keys = &mut *context.keys;
+    let key = Key::new(request.arg(1));
+    if db == keys.db {
+        return Err(CommandError::SameObject);
+    }
+    let is_free =
+        keys.find_for_write(&key).is_some() && keys.in_db(db, |keys| keys.find_for_write(&key).is_none());
+    let Some(entry) = is_free.then(|| keys.remove(&key)).flatten() else {
+        context.reply.integer(0);
+        return Ok(Outcome::Done);
+    };
+    let expires_at_ms = entry.expires_at_ms();
+    keys.in_db(db, |keys| {
+        keys.insert(&key, entry.value, expires_at_ms);
+    });
+    let effect = keys.begin_effect(3);
+    effect.arg(b"MOVE");
+    effect.arg(key.bytes);
+    effect.arg_unsigned(db as u64);
+    keys.signal(&key, Change::Lost);
+    keys.in_db(db, |keys| keys.changed(&key, Change::Updated));
+    context.reply.integer(1);
+    Ok(Outcome::Done)
+}
