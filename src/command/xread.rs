@@ -101,8 +101,6 @@ fn read(
         stream.start = Start::After(after);
         if let Some(found) = found
             && found.len() > 0
-            // The last ID tells at once that there is nothing; it may be a deleted entry's.
-            && after < found.last_id()
             && found.last_entry_id().is_some_and(|last| after < last)
             && let Some(start) = after.next()
         {

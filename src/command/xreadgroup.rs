@@ -126,20 +126,19 @@ fn read(
         let key = Key::new(names.key);
         let now_ms = keys.now_ms;
         let Some(found) = keys.find_stream(&key)? else { continue };
-        let last_id = found.last_id();
-        let is_empty = found.len() == 0;
+        let last_entry_id = found.last_entry_id();
         let Some(found) = found.groups_mut().find_mut(group) else { continue };
         let (slot, created) = found.consumers_mut().find_or_create(consumer, now_ms);
         found.consumers_mut().get_mut(slot).seen_ms = now_ms;
         let has_data = match stream.start {
-            Start::New => !is_empty && found.last_delivered_id < last_id,
+            Start::New => last_entry_id > Some(found.last_delivered_id),
             _ => true,
         };
         if created {
             write_consumer_created(keys, names);
             keys.changed(&key, Change::Updated);
         }
-        if has_data && (stream.start != Start::New || has_new(keys, &key, group)?) {
+        if has_data {
             ready.push((*stream, slot));
         }
     }
@@ -156,14 +155,6 @@ fn read(
         }
     }
     Ok(true)
-}
-
-/// Whether the last entry is one that the group has not read: the last ID may be a deleted entry's.
-fn has_new(keys: &mut Keys<'_>, key: &Key<'_>, group: &[u8]) -> Result<bool, CommandError> {
-    Ok(keys.find_stream(key)?.is_some_and(|stream| {
-        let read = stream.groups().find(group).map(|group| group.last_delivered_id);
-        stream.last_entry_id() > read
-    }))
 }
 
 /// Delivers entries that the group has not read yet.

@@ -13,6 +13,8 @@ pub struct Stream {
     pub(super) blocks: Blocks,
     pub(super) len: u64,
     first_id: StreamId,
+    /// The last entry's ID; `0-0` when there is none.
+    last_entry_id: StreamId,
     last_id: StreamId,
     max_deleted_id: StreamId,
     entries_added: u64,
@@ -103,6 +105,7 @@ impl Stream {
         self.len += 1;
         self.entries_added += 1;
         self.last_id = id;
+        self.last_entry_id = id;
     }
 
     /// Calls `visit` for each entry from `start` to `end`, both included, in order, until it
@@ -138,13 +141,9 @@ impl Stream {
     }
 
     /// The last entry's ID, which is below [`Self::last_id`] when that one was deleted.
+    #[inline]
     pub fn last_entry_id(&self) -> Option<StreamId> {
-        let mut last = None;
-        self.scan_reverse(StreamId::MIN, StreamId::MAX, |entry| {
-            last = Some(entry.id);
-            ControlFlow::Break(())
-        });
-        last
+        (self.len > 0).then_some(self.last_entry_id)
     }
 
     /// Deletes an entry; `false` when there is none of this ID.
@@ -157,6 +156,9 @@ impl Stream {
         if id == self.first_id {
             self.refresh_first_id();
         }
+        if id == self.last_entry_id {
+            self.refresh_last_entry_id();
+        }
         true
     }
 
@@ -167,6 +169,15 @@ impl Stream {
             ControlFlow::Break(())
         });
         self.first_id = first;
+    }
+
+    fn refresh_last_entry_id(&mut self) {
+        let mut last = StreamId::MIN;
+        self.scan_reverse(StreamId::MIN, StreamId::MAX, |entry| {
+            last = entry.id;
+            ControlFlow::Break(())
+        });
+        self.last_entry_id = last;
     }
 
     /// Sets the counters (XSETID); `last_id` is not below the last entry's ID.
@@ -254,6 +265,7 @@ impl Stream {
         assert!(ids.is_sorted_by(|a, b| a < b));
         assert_eq!(ids.len() as u64, self.len);
         assert_eq!(ids.first().copied().unwrap_or_default(), self.first_id);
+        assert_eq!(ids.last().copied(), self.last_entry_id());
         assert!(ids.last().is_none_or(|&last| last <= self.last_id));
         for (_, group) in self.groups.iter() {
             group.check_invariants();
