@@ -113,7 +113,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let key = Key::new(request.arg(1));
     let names = Names { key: key.bytes, group: request.arg(2), consumer: request.arg(3) };
     let keys = &mut *context.keys;
-    let now_ms = keys.now_ms;
+    let (now_ms, keys_replaying) = (keys.now_ms, keys.replaying);
     let no_group = || CommandError::NoKeyOrGroup { key: names.key.to_vec(), group: names.group.to_vec() };
     let Some(stream) = keys.find_stream_for_write(&key)? else { return Err(no_group()) };
     if stream.groups().find(names.group).is_none() {
@@ -126,9 +126,11 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         group.last_delivered_id = id;
     }
     let entries_read = group.entries_read;
-    let (slot, created) = group.consumers_mut().find_or_create(names.consumer, now_ms);
-    group.consumers_mut().get_mut(slot).seen_ms = now_ms;
-    let Claimed { delivered, removed } = claim(stream, names.group, slot, &arguments, now_ms, context.reply);
+    // Read from the log, the consumer was there when the entries were delivered.
+    let seen_ms = if keys_replaying { arguments.delivered_ms } else { now_ms };
+    let (slot, created) = group.consumers_mut().find_or_create(names.consumer, seen_ms);
+    group.consumers_mut().get_mut(slot).seen_ms = seen_ms;
+    let Claimed { delivered, removed } = claim(stream, names.group, slot, &arguments, seen_ms, context.reply);
     if created {
         write_consumer_created(keys, names);
     }

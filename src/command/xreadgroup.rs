@@ -211,14 +211,16 @@ fn plan_entries_read(
     first: StreamId,
     last: StreamId,
 ) -> Option<u64> {
+    // A counter of the log's form: XGROUP SETID takes no more than an i64.
+    let add = |read: u64, n: u64| read.saturating_add(n).min(i64::MAX as u64);
     match group.entries_read {
-        Some(read) if !stream.has_deleted_since(first) => Some(read.wrapping_add(delivered.len())),
+        Some(read) if !stream.has_deleted_since(first) => Some(add(read, delivered.len())),
         _ if stream.entries_added() == 0 => group.entries_read,
         _ => {
             let mut read = group.entries_read;
             for id in delivered.ids() {
                 read = match read {
-                    Some(read) if !stream.has_deleted_since(id) => Some(read.wrapping_add(1)),
+                    Some(read) if !stream.has_deleted_since(id) => Some(add(read, 1)),
                     _ => stream.find_entries_added_until(id),
                 };
             }

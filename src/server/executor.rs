@@ -234,11 +234,11 @@ impl Executor {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::NoAuth);
         }
-        if flags.contains(Flags::WRITE) && self.shared.log().latched().is_some() {
+        if flags.contains(Flags::WRITE)
+            && let Some(failure) = self.shared.log().latched()
+        {
             self.metrics.commands[command.index].rejected.add(1);
-            return Err(CommandError::MisConf(
-                self.shared.log().latched().map_or_else(String::new, |error| error.to_string()),
-            ));
+            return Err(CommandError::MisConf(failure.reason().to_string()));
         }
         if session.transaction.is_some() && flags.contains(Flags::NO_MULTI) {
             self.metrics.commands[command.index].rejected.add(1);

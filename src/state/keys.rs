@@ -341,7 +341,10 @@ impl<'a> Keys<'a> {
         let Shard { dbs, watches, .. } = &mut *shard;
         watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
         if shard.waiters.contains(db, key.bytes) {
-            self.ready.push(ReadyKey { db, key: key.bytes.into(), change });
+            let ready = ReadyKey { db, key: key.bytes.into(), change };
+            if self.ready.last() != Some(&ready) {
+                self.ready.push(ready);
+            }
         }
     }
 
