@@ -69,8 +69,17 @@ pub enum CommandError {
         /// The subcommand as it was sent.
         subcommand: Vec<u8>,
     },
+    /// A subcommand's arguments are not of its form: the container's name, and the subcommand as it was sent.
+    SubcommandSyntax {
+        /// The container, in lower case.
+        command: &'static str,
+        /// The subcommand.
+        subcommand: Vec<u8>,
+    },
     /// The connection has to authenticate first.
     NoAuth,
+    /// No such user, or not its password.
+    WrongPassword,
     /// A transaction is discarded because of an error before.
     ExecAbort,
     /// A blocked command was ended by CLIENT UNBLOCK.
@@ -146,7 +155,17 @@ impl CommandError {
                     b" HELP.",
                 ]);
             }
+            Self::SubcommandSyntax { command, subcommand } => {
+                return concat(&[
+                    b"ERR unknown subcommand or wrong number of arguments for '",
+                    &subcommand[..subcommand.len().min(128)],
+                    b"'. Try ",
+                    command.to_ascii_uppercase().as_bytes(),
+                    b" HELP.",
+                ]);
+            }
             Self::NoAuth => "NOAUTH Authentication required.",
+            Self::WrongPassword => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::MisConf(cause) => {

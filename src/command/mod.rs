@@ -10,12 +10,15 @@
 
 mod append;
 mod argument;
+mod auth;
+mod client;
 mod context;
 mod copy;
 mod dbsize;
 mod del;
 mod deliver;
 mod discard;
+mod echo;
 mod entry;
 mod error;
 mod exec;
@@ -27,6 +30,7 @@ mod get;
 mod getdel;
 mod getex;
 mod getrange;
+mod hello;
 mod help;
 mod incr;
 mod incrbyfloat;
@@ -37,10 +41,12 @@ mod mset;
 mod multi;
 mod object;
 mod ping;
+mod quit;
 mod randomkey;
 mod read;
 mod rename;
 mod replay;
+mod reset;
 mod scan;
 mod select;
 mod set;
@@ -80,12 +86,15 @@ pub use table::{Command, Table, table};
 /// All commands, in the order of their names.
 const SPECS: &[&Spec] = &[
     &append::APPEND,
+    &auth::SPEC,
+    &client::SPEC,
     &copy::COPY,
     &dbsize::SPEC,
     &incr::DECR,
     &incr::DECRBY,
     &del::DEL,
     &discard::SPEC,
+    &echo::SPEC,
     &exec::SPEC,
     &exists::EXISTS,
     &expire::EXPIRE,
@@ -98,6 +107,7 @@ const SPECS: &[&Spec] = &[
     &getex::SPEC,
     &getrange::GETRANGE,
     &set::GETSET,
+    &hello::SPEC,
     &incr::INCR,
     &incr::INCRBY,
     &incrbyfloat::SPEC,
@@ -116,9 +126,11 @@ const SPECS: &[&Spec] = &[
     &ping::SPEC,
     &set::PSETEX,
     &ttl::PTTL,
+    &quit::SPEC,
     &randomkey::SPEC,
     &rename::RENAME,
     &rename::RENAMENX,
+    &reset::SPEC,
     &scan::SPEC,
     &select::SPEC,
     &set::SET,

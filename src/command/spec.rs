@@ -318,12 +318,26 @@ pub struct Argument {
     pub multiple_token: bool,
     /// Since which version it is there, when later than its command.
     pub since: Option<&'static str>,
+    /// Since which version it is deprecated.
+    pub deprecated_since: Option<&'static str>,
+    /// How it is shown, when not by its name.
+    pub display: Option<&'static str>,
 }
 
 impl Argument {
     /// An argument that must be there, once.
     pub const fn new(name: &'static str, kind: ArgKind) -> Self {
-        Self { name, kind, token: None, optional: false, multiple: false, multiple_token: false, since: None }
+        Self {
+            name,
+            kind,
+            token: None,
+            optional: false,
+            multiple: false,
+            multiple_token: false,
+            since: None,
+            deprecated_since: None,
+            display: None,
+        }
     }
 
     /// A word by itself.
@@ -346,6 +360,24 @@ impl Argument {
     /// It may be repeated.
     pub const fn multiple(mut self) -> Self {
         self.multiple = true;
+        self
+    }
+
+    /// It may be repeated, its token with it.
+    pub const fn multiple_token(mut self) -> Self {
+        self.multiple_token = true;
+        self
+    }
+
+    /// It is deprecated.
+    pub const fn deprecated(mut self, version: &'static str) -> Self {
+        self.deprecated_since = Some(version);
+        self
+    }
+
+    /// It is shown under another name.
+    pub const fn display(mut self, text: &'static str) -> Self {
+        self.display = Some(text);
         self
     }
 
@@ -395,7 +427,8 @@ pub struct Spec {
     pub tips: &'static [&'static str],
     /// Its arguments.
     pub arguments: &'static [Argument],
-    /// Its subcommands; a command that has any has no handler of its own.
+    /// Its subcommands. The handler of a command that has any is for a request without one: only
+    /// COMMAND, whose arity admits it, has such a handler.
     pub subcommands: &'static [&'static Spec],
     /// What HELP says of a subcommand: its usage, then what it does.
     pub help: &'static [&'static str],

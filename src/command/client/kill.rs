@@ -1,0 +1,208 @@
+//! CLIENT KILL
+
+use crate::command::context::{Context, Outcome};
+use crate::command::error::CommandError;
+use crate::command::spec::{ArgKind, Argument, Categories, Flags, Group, Spec};
+use crate::protocol::Request;
+
+use crate::command::auth::DEFAULT_USER;
+use crate::number::parse_i64;
+use crate::state::ClientHandle;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "kill",
+    arity: -3,
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    since: "2.4.0",
+    group: Group::Connection,
+    summary: "Closes connections.",
+    complexity: "O(N) where N is the number of client connections",
+    history: &[
+        ("2.8.12", "Added new filter format."),
+        ("2.8.12", "`ID` option."),
+        ("3.2.0", "Added `master` type in for `TYPE` option."),
+        (
+            "5.0.0",
+            "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility.",
+        ),
+        ("6.2.0", "`LADDR` option."),
+    ],
+    arguments: &[Argument::new(
+        "filter",
+        ArgKind::OneOf(&[
+            Argument::new("old-format", ArgKind::String).deprecated("2.8.12").display("ip:port"),
+            Argument::new(
+                "new-format",
+                ArgKind::OneOf(&[
+                    Argument::new("client-id", ArgKind::Integer).token("ID").optional().since("2.8.12"),
+                    Argument::new(
+                        "client-type",
+                        ArgKind::OneOf(&[
+                            Argument::word("normal", "NORMAL"),
+                            Argument::word("master", "MASTER").since("3.2.0"),
+                            Argument::word("slave", "SLAVE"),
+                            Argument::word("replica", "REPLICA").since("5.0.0"),
+                            Argument::word("pubsub", "PUBSUB"),
+                        ]),
+                    )
+                    .token("TYPE")
+                    .optional()
+                    .since("2.8.12"),
+                    Argument::new("username", ArgKind::String).token("USER").optional(),
+                    Argument::new("addr", ArgKind::String).token("ADDR").optional().display("ip:port"),
+                    Argument::new("laddr", ArgKind::String)
+                        .token("LADDR")
+                        .optional()
+                        .since("6.2.0")
+                        .display("ip:port"),
+                    Argument::new(
+                        "skipme",
+                        ArgKind::OneOf(&[Argument::word("yes", "YES"), Argument::word("no", "NO")]),
+                    )
+                    .token("SKIPME")
+                    .optional(),
+                ]),
+            )
+            .multiple(),
+        ]),
+    )],
+    help: &[
+        "KILL <ip:port>",
+        "    Closes the connection from <ip:port>.",
+        "KILL <option> <value> [<option> <value> [...]]",
+        "    Closes the connections for which all options hold. Options are:",
+        "    * ADDR <ip:port>",
+        "      Where they come from.",
+        "    * LADDR <ip:port>",
+        "      Where they go to.",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      Their kind.",
+        "    * USER <username>",
+        "      Who they are authenticated as.",
+        "    * ID <client-id>",
+        "      Their ID.",
+        "    * SKIPME (YES|NO)",
+        "      Whether this connection is left alone (default: yes).",
+    ],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+/// What kind a client is of. All are normal so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientKind {
+    /// A client that sends commands.
+    Normal,
+    /// A master, a replica, a subscriber.
+    Other,
+}
+
+impl ClientKind {
+    /// Reads a kind's name.
+    ///
+    /// # Errors
+    /// That there is no such kind.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, CommandError> {
+        if text.eq_ignore_ascii_case(b"normal") {
+            return Ok(Self::Normal);
+        }
+        if [&b"master"[..], b"slave", b"replica", b"pubsub"]
+            .iter()
+            .any(|kind| text.eq_ignore_ascii_case(kind))
+        {
+            return Ok(Self::Other);
+        }
+        Err(CommandError::Text(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(text))))
+    }
+}
+
+/// Which connections are to be closed: those for which all hold that is given.
+struct Filter<'a> {
+    id: Option<u64>,
+    kind: Option<ClientKind>,
+    user: Option<&'a [u8]>,
+    peer: Option<&'a [u8]>,
+    local: Option<&'a [u8]>,
+    skip_self: bool,
+}
+
+impl<'a> Filter<'a> {
+    fn parse(request: Request<'a>) -> Result<Self, CommandError> {
+        let mut filter = Self { id: None, kind: None, user: None, peer: None, local: None, skip_self: true };
+        let mut at = 2;
+        while at < request.len() {
+            let option = request.arg(at);
+            let value = request.get(at + 1).ok_or(CommandError::Syntax)?;
+            if option.eq_ignore_ascii_case(b"id") {
+                let id = parse_i64(value).filter(|id| *id > 0);
+                let id = id.ok_or(CommandError::Other("ERR client-id should be greater than 0"))?;
+                filter.id = Some(id.cast_unsigned());
+            } else if option.eq_ignore_ascii_case(b"type") {
+                filter.kind = Some(ClientKind::parse(value)?);
+            } else if option.eq_ignore_ascii_case(b"addr") {
+                filter.peer = Some(value);
+            } else if option.eq_ignore_ascii_case(b"laddr") {
+                filter.local = Some(value);
+            } else if option.eq_ignore_ascii_case(b"user") {
+                if value != DEFAULT_USER {
+                    let user = String::from_utf8_lossy(value);
+                    return Err(CommandError::Text(format!("ERR No such user '{user}'")));
+                }
+                filter.user = Some(value);
+            } else if option.eq_ignore_ascii_case(b"skipme") {
+                filter.skip_self = match value {
+                    _ if value.eq_ignore_ascii_case(b"yes") => true,
+                    _ if value.eq_ignore_ascii_case(b"no") => false,
+                    _ => return Err(CommandError::Syntax),
+                };
+            } else {
+                return Err(CommandError::Syntax);
+            }
+            at += 2;
+        }
+        Ok(filter)
+    }
+
+    fn matches(&self, client: &ClientHandle, self_id: u64) -> bool {
+        self.id.is_none_or(|id| id == client.id)
+            && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && self.user.is_none_or(|user| user == client.names.lock().user)
+            && self.peer.is_none_or(|peer| peer == client.peer.to_string().as_bytes())
+            && self.local.is_none_or(|local| local == client.local.to_string().as_bytes())
+            && !(self.skip_self && client.id == self_id)
+    }
+}
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    // One argument is the form of Redis before 2.8: an address.
+    let is_old_form = request.len() == 3;
+    let filter = if is_old_form {
+        Filter { id: None, kind: None, user: None, peer: Some(request.arg(2)), local: None, skip_self: false }
+    } else {
+        Filter::parse(request)?
+    };
+    let self_id = context.session.handle.id;
+    let mut killed = 0;
+    for client in context.shared.clients.list() {
+        if !filter.matches(&client, self_id) {
+            continue;
+        }
+        killed += 1;
+        if client.id == self_id {
+            // The reply to this very command is still to be sent.
+            context.session.closing = true;
+        } else {
+            client.kill();
+        }
+        if is_old_form {
+            break;
+        }
+    }
+    match killed {
+        0 if is_old_form => return Err(CommandError::Other("ERR No such client")),
+        _ if is_old_form => context.reply.ok(),
+        _ => context.reply.count(killed),
+    }
+    Ok(Outcome::Done)
+}

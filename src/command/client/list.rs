@@ -1,0 +1,148 @@
+//! CLIENT LIST
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::command::context::{Context, Outcome};
+use crate::command::error::CommandError;
+use crate::command::spec::{ArgKind, Argument, Categories, Flags, Group, Spec};
+use crate::protocol::Request;
+
+use super::kill::ClientKind;
+use crate::command::table::table;
+use crate::number::parse_i64;
+use crate::state::ClientHandle;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "list",
+    arity: -2,
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE),
+    categories: Categories::CONNECTION,
+    since: "2.4.0",
+    group: Group::Connection,
+    summary: "Lists the connections.",
+    complexity: "O(N) where N is the number of client connections",
+    history: &[
+        ("2.8.12", "Added unique client `id` field."),
+        ("5.0.0", "Added optional `TYPE` filter."),
+        ("6.0.0", "Added `user` field."),
+        ("6.2.0", "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter."),
+        ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."),
+        ("7.0.3", "Added `ssub` field."),
+        ("7.2.0", "Added `lib-name` and `lib-ver` fields."),
+    ],
+    tips: &["nondeterministic_output"],
+    arguments: &[
+        Argument::new(
+            "client-type",
+            ArgKind::OneOf(&[
+                Argument::word("normal", "NORMAL"),
+                Argument::word("master", "MASTER"),
+                Argument::word("replica", "REPLICA"),
+                Argument::word("pubsub", "PUBSUB"),
+            ]),
+        )
+        .token("TYPE")
+        .optional()
+        .since("5.0.0"),
+        Argument::new("client-id", ArgKind::Integer).token("ID").optional().multiple().since("6.2.0"),
+    ],
+    help: &[
+        "LIST [options ...]",
+        "    The connections, one a line. Options:",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      Those of a kind only.",
+        "    * ID <client-id> [<client-id> ...]",
+        "      Those with one of the IDs only.",
+    ],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+enum Selection {
+    All,
+    None,
+    Ids(Vec<u64>),
+}
+
+fn parse(request: Request<'_>) -> Result<Selection, CommandError> {
+    let Some(option) = request.get(2) else { return Ok(Selection::All) };
+    if option.eq_ignore_ascii_case(b"type") && request.len() == 4 {
+        return Ok(match ClientKind::parse(request.arg(3))? {
+            ClientKind::Normal => Selection::All,
+            ClientKind::Other => Selection::None,
+        });
+    }
+    if option.eq_ignore_ascii_case(b"id") && request.len() > 3 {
+        let ids = request.args_from(3).map(|id| {
+            let id = parse_i64(id).ok_or(CommandError::Other("ERR Invalid client ID"))?;
+            Ok(id.cast_unsigned())
+        });
+        return Ok(Selection::Ids(ids.collect::<Result<_, CommandError>>()?));
+    }
+    Err(CommandError::Syntax)
+}
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let clients: Vec<Arc<ClientHandle>> = match parse(request)? {
+        Selection::All => context.shared.clients.list(),
+        Selection::None => Vec::new(),
+        Selection::Ids(ids) => ids.iter().filter_map(|id| context.shared.clients.find(*id)).collect(),
+    };
+    let mut text = Vec::new();
+    for client in &clients {
+        write_client(context, client, &mut text);
+    }
+    context.reply.verbatim(&text);
+    Ok(Outcome::Done)
+}
+
+/// Writes a client's line, its end included.
+pub(super) fn write_client(context: &Context<'_, '_>, client: &ClientHandle, out: &mut Vec<u8>) {
+    let now_ms = context.keys.now_ms;
+    // What a client does is noted at the end of a batch: of the one that asks, this is now.
+    let is_self = client.id == context.session.handle.id;
+    let idle_s = if is_self { 0 } else { now_ms.saturating_sub(client.active_ms.load(Relaxed)) / 1000 };
+    let (query, query_free) = (client.query_buffer.load(Relaxed), client.query_buffer_free.load(Relaxed));
+    let output = client.output_buffer.load(Relaxed);
+    let command = table()
+        .get(client.last_command.load(Relaxed) as usize)
+        .map_or("NULL", |command| command.full_name.as_str());
+    let names = client.names.lock();
+    // Writing to memory does not fail.
+    let _ =
+        write!(out, "id={} addr={} laddr={} fd={} name=", client.id, client.peer, client.local, client.fd);
+    out.extend_from_slice(&names.name);
+    let _ = write!(
+        out,
+        " age={} idle={idle_s} flags={} db={} sub=0 psub=0 ssub=0 multi={} qbuf={query} qbuf-free={query_free} \
+         argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem=0 tot-mem={} events=r cmd={command} user=",
+        now_ms.saturating_sub(client.connected_ms) / 1000,
+        flags(client),
+        client.db.load(Relaxed),
+        client.multi.load(Relaxed),
+        size_of::<ClientHandle>() + query + query_free + output,
+    );
+    out.extend_from_slice(&names.user);
+    let _ = write!(out, " redir=-1 resp={} lib-name=", client.resp.load(Relaxed));
+    out.extend_from_slice(&names.lib_name);
+    out.extend_from_slice(b" lib-ver=");
+    out.extend_from_slice(&names.lib_version);
+    out.push(b'\n');
+}
+
+/// The letters for what a client is in.
+fn flags(client: &ClientHandle) -> String {
+    let flags: String = [
+        (client.multi.load(Relaxed) >= 0, 'x'),
+        (client.blocked.load(Relaxed), 'b'),
+        (client.is_killed(), 'A'),
+        (client.no_evict.load(Relaxed), 'e'),
+        (client.no_touch.load(Relaxed), 'T'),
+    ]
+    .into_iter()
+    .filter_map(|(holds, letter)| holds.then_some(letter))
+    .collect();
+    if flags.is_empty() { "N".to_string() } else { flags }
+}

@@ -1,0 +1,50 @@
+//! RESET
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::auth;
+use super::context::{Context, Outcome};
+use super::error::CommandError;
+use super::spec::{Categories, Flags, Group, Spec};
+use crate::protocol::{Protocol, Request};
+use crate::state::ReplyMode;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "reset",
+    arity: 1,
+    flags: Flags::NOSCRIPT
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::FAST)
+        .union(Flags::NO_AUTH)
+        .union(Flags::ALLOW_BUSY)
+        .union(Flags::UNQUEUED),
+    categories: Categories::CONNECTION,
+    since: "6.2.0",
+    group: Group::Connection,
+    summary: "Puts the connection back into the state in which connections begin.",
+    complexity: "O(1)",
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
+    let session = &mut *context.session;
+    session.set_transaction(None);
+    session.unwatch_locked(context.keys);
+    session.select(0);
+    session.set_protocol(Protocol::Resp2);
+    session.reply_mode = ReplyMode::On;
+    session.authenticated = auth::is_open(context.shared);
+    let handle = &session.handle;
+    handle.no_evict.store(false, Relaxed);
+    handle.no_touch.store(false, Relaxed);
+    {
+        let mut names = handle.names.lock();
+        names.name.clear();
+        names.user = auth::DEFAULT_USER.to_vec();
+    }
+    context.reply.set_protocol(Protocol::Resp2);
+    context.reply.simple("RESET");
+    Ok(Outcome::Done)
+}
