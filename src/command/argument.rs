@@ -32,13 +32,42 @@ pub(super) fn parse_stream_id(text: &[u8], missing_seq: u64) -> Result<StreamId,
 #[inline]
 pub(super) fn parse_stream_id_strict(text: &[u8], missing_seq: u64) -> Result<StreamId, CommandError> {
     let id = match text.iter().position(|&b| b == b'-') {
-        None => parse_u64(text).map(|ms| StreamId::new(ms, missing_seq)),
-        Some(at) => match (parse_u64(&text[..at]), parse_u64(&text[at + 1..])) {
+        None => parse_id_part(text).map(|ms| StreamId::new(ms, missing_seq)),
+        Some(at) => match (parse_id_part(&text[..at]), parse_id_part(&text[at + 1..])) {
             (Some(ms), Some(seq)) => Some(StreamId::new(ms, seq)),
             _ => None,
         },
     };
     id.ok_or(CommandError::InvalidStreamId)
+}
+
+/// Half of an ID. Redis takes what `strtoull` takes there, but for plain negative numbers: `+1`, `01`, ` 1`, and `-01`, which
+/// wraps around.
+#[inline]
+fn parse_id_part(text: &[u8]) -> Option<u64> {
+    parse_u64(text).or_else(|| parse_loose_id_part(text))
+}
+
+#[cold]
+fn parse_loose_id_part(text: &[u8]) -> Option<u64> {
+    if parse_i64(text).is_some() {
+        return None;
+    }
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let start = text.iter().position(|byte| !is_blank(byte))?;
+    let (is_negative, digits) = match &text[start..] {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let value = digits.iter().try_fold(0_u64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })?;
+    Some(if is_negative { value.wrapping_neg() } else { value })
 }
 
 /// A bound of a range: an ID, `-`, `+`, or one of them behind `(`, which excludes it.
@@ -102,7 +131,16 @@ mod tests {
             ("5-1-1", None),
             ("a-1", None),
             ("18446744073709551616-1", None),
-            ("05-1", None),
+            ("05-1", Some(StreamId::new(5, 1))),
+            ("+5-+1", Some(StreamId::new(5, 1))),
+            ("5--1", None),
+            ("5--0", Some(StreamId::new(5, 0))),
+            ("5--01", Some(StreamId::new(5, u64::MAX))),
+            (" 5- 1", Some(StreamId::new(5, 1))),
+            (" ", None),
+            ("+ 5", None),
+            ("5 ", None),
+            ("0000000000000000000000018446744073709551616", None),
         ] {
             assert_eq!(parse_stream_id_strict(text.as_bytes(), 7).ok(), expected, "{text:?}");
         }

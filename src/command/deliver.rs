@@ -32,10 +32,6 @@ impl Delivered {
         self.entries.len() as u64
     }
 
-    pub(super) fn first_id(&self) -> Option<StreamId> {
-        self.entries.first().map(|(id, _)| *id)
-    }
-
     pub(super) fn last_id(&self) -> Option<StreamId> {
         self.entries.last().map(|(id, _)| *id)
     }

@@ -171,7 +171,11 @@ impl ReadArguments<'_> {
                 ));
             }
             (b">", Reader::Consumer) => Start::New,
-            (id, _) => Start::After(parse_stream_id_strict(id, 0)?),
+            (id, reader) => match (parse_stream_id_strict(id, 0)?, reader) {
+                // In Redis the greatest ID and `>` are the same.
+                (StreamId::MAX, Reader::Consumer) => Start::New,
+                (id, _) => Start::After(id),
+            },
         };
         self.streams[n].start = start;
         Ok(start)

@@ -145,30 +145,45 @@ fn read(
     if ready.is_empty() {
         return Ok(false);
     }
-    write_streams_head(reply, ready.len());
-    for (stream, slot) in ready {
+    let mut deliver = |reply: &mut Reply, (stream, slot): (ReadStream, ConsumerSlot)| {
         let names = Names { key: request.arg(stream.key_at), group, consumer };
-        write_stream_head(reply, names.key);
         match stream.start {
-            Start::After(after) => deliver_again(keys, reply, names, slot, after, arguments.count)?,
-            _ => deliver_new(keys, reply, names, slot, arguments)?,
+            Start::After(after) => deliver_again(keys, reply, names, slot, after, arguments.count),
+            _ => deliver_new(keys, reply, names, slot, arguments),
         }
+    };
+    if let [only] = ready[..] {
+        write_streams_head(reply, 1);
+        deliver(reply, only)?;
+        return Ok(true);
     }
+    // A stream that is named twice may have nothing left the second time.
+    let mut parts = Reply::new(reply.protocol());
+    let mut count = 0;
+    for stream in ready {
+        count += usize::from(deliver(&mut parts, stream)?);
+    }
+    write_streams_head(reply, count);
+    reply.buffer_mut().extend_from_slice(parts.as_bytes());
     Ok(true)
 }
 
-/// Delivers entries that the group has not read yet.
+/// Delivers entries that the group has not read yet; whether there are any. Without, nothing is written.
 fn deliver_new(
     keys: &mut Keys<'_>,
     reply: &mut Reply,
     names: Names<'_>,
     slot: ConsumerSlot,
     arguments: &ReadArguments<'_>,
-) -> Result<(), CommandError> {
+) -> Result<bool, CommandError> {
     let key = Key::new(names.key);
     let now_ms = keys.now_ms;
-    let Some(stream) = keys.find_stream(&key)? else { return Ok(()) };
-    let Some(group) = stream.groups().find(names.group) else { return Ok(()) };
+    let Some(stream) = keys.find_stream(&key)? else { return Ok(false) };
+    let Some(group) = stream.groups().find(names.group) else { return Ok(false) };
+    if stream.last_entry_id() <= Some(group.last_delivered_id) {
+        return Ok(false);
+    }
+    write_stream_head(reply, names.key);
     let mut delivered = Delivered::default();
     let start = group.last_delivered_id.next().unwrap_or(StreamId::MAX);
     let count = arguments.count.unwrap_or(u64::MAX);
@@ -185,13 +200,13 @@ fn deliver_new(
         });
         delivered.len() as usize
     });
-    let (Some(first), Some(last)) = (delivered.first_id(), delivered.last_id()) else { return Ok(()) };
-    let entries_read = plan_entries_read(stream, group, &delivered, first, last);
-    let Some(group) = stream.groups_mut().find_mut(names.group) else { return Ok(()) };
+    let Some(last) = delivered.last_id() else { return Ok(false) };
+    let entries_read = plan_entries_read(stream, group, &delivered);
+    let Some(group) = stream.groups_mut().find_mut(names.group) else { return Ok(false) };
     group.last_delivered_id = last;
     group.entries_read = entries_read;
-    group.consumers_mut().get_mut(slot).active_ms = Some(now_ms);
     if !arguments.no_ack {
+        group.consumers_mut().get_mut(slot).active_ms = Some(now_ms);
         for id in delivered.ids() {
             group.assign(PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer: slot });
         }
@@ -199,38 +214,36 @@ fn deliver_new(
     }
     write_group_position(keys, names, last, entries_read);
     keys.changed(&key, Change::Updated);
-    Ok(())
+    Ok(true)
 }
 
-/// How many entries the group has read after this delivery, by Redis's rule: counted on while
-/// nothing was deleted ahead, else found anew where that can be told.
-fn plan_entries_read(
-    stream: &Stream,
-    group: &engine::Group,
-    delivered: &Delivered,
-    first: StreamId,
-    last: StreamId,
-) -> Option<u64> {
+/// How many entries the group has read after this delivery, by Redis's rule: counted on while the group stands within the
+/// stream and nothing was deleted ahead of it, else found anew where that can be told.
+fn plan_entries_read(stream: &Stream, group: &engine::Group, delivered: &Delivered) -> Option<u64> {
     // A counter of the log's form: XGROUP SETID takes no more than an i64.
     let add = |read: u64, n: u64| read.saturating_add(n).min(i64::MAX as u64);
-    match group.entries_read {
-        Some(read) if !stream.has_deleted_since(first) => Some(add(read, delivered.len())),
-        _ if stream.entries_added() == 0 => group.entries_read,
-        _ => {
-            let mut read = group.entries_read;
-            for id in delivered.ids() {
-                read = match read {
-                    Some(read) if !stream.has_deleted_since(id) => Some(add(read, 1)),
-                    _ => stream.find_entries_added_until(id),
-                };
-            }
-            debug_assert!(delivered.last_id() == Some(last));
-            read
-        }
+    let counts_on = |last_id: StreamId| last_id >= stream.first_id() && !stream.has_deleted_since(last_id);
+    if stream.entries_added() == 0 {
+        return group.entries_read;
     }
+    let mut read = group.entries_read;
+    if counts_on(group.last_delivered_id)
+        && let Some(read) = read
+    {
+        return Some(add(read, delivered.len()));
+    }
+    let mut last_id = group.last_delivered_id;
+    for id in delivered.ids() {
+        read = match read {
+            Some(read) if counts_on(last_id) => Some(add(read, 1)),
+            _ => stream.find_entries_added_until(id),
+        };
+        last_id = id;
+    }
+    read
 }
 
-/// Delivers again what is pending for the consumer, behind an ID.
+/// Delivers again what is pending for the consumer, behind an ID; whether there is such a group.
 fn deliver_again(
     keys: &mut Keys<'_>,
     reply: &mut Reply,
@@ -238,10 +251,10 @@ fn deliver_again(
     slot: ConsumerSlot,
     after: StreamId,
     count: Option<u64>,
-) -> Result<(), CommandError> {
+) -> Result<bool, CommandError> {
     let now_ms = keys.now_ms;
-    let Some(stream) = keys.find_stream(&Key::new(names.key))? else { return Ok(()) };
-    let Some(group) = stream.groups().find(names.group) else { return Ok(()) };
+    let Some(stream) = keys.find_stream(&Key::new(names.key))? else { return Ok(false) };
+    let Some(group) = stream.groups().find(names.group) else { return Ok(false) };
     let pending: Vec<PendingEntry> = match after.next() {
         Some(start) => group
             .pending()
@@ -253,6 +266,7 @@ fn deliver_again(
     };
     let mut delivered = Delivered::default();
     let mut again = Vec::new();
+    write_stream_head(reply, names.key);
     reply.array(pending.len());
     for mut entry in pending {
         let found = stream.find_entry(entry.id, |found| write_entry(reply, found)).is_some();
@@ -275,5 +289,5 @@ fn deliver_again(
         delivered.write_effects(keys, names, now_ms);
         keys.changed(&Key::new(names.key), Change::Updated);
     }
-    Ok(())
+    Ok(true)
 }

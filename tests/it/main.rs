@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod differential;
 mod durability;
 #[allow(dead_code, reason = "the tests that need the rest come next")]
 mod harness;

@@ -4,7 +4,7 @@ use super::super::context::{Context, Outcome};
 use super::super::deliver::Names;
 use super::super::error::CommandError;
 use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use super::{find_stream, parse_options, parse_position};
+use super::{check_len_max, find_stream, parse_options, parse_position};
 use crate::engine::{self, Key, Value};
 use crate::protocol::Request;
 use crate::state::Change;
@@ -54,6 +54,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         Err(error) => Err(error),
     };
     let last_id = position(keys)?;
+    check_len_max(request, 8)?;
     let id = parse_position(request.arg(4))?.unwrap_or(last_id);
     let made = keys.find_stream_for_write(&key)?.is_none();
     if made {

@@ -86,11 +86,17 @@ fn parse_options(request: Request<'_>, name: &'static str) -> Result<Options, Co
                 };
                 at += 2;
             }
-            _ => {
-                let name = String::from_utf8_lossy(request.arg(1));
-                return Err(CommandError::wrong_subcommand("XGROUP", &name));
-            }
+            _ => return Err(wrong_subcommand(request)),
         }
     }
     Ok(options)
+}
+
+/// Refuses options that are given twice: Redis has no place for them, and says so once it has found key and group.
+fn check_len_max(request: Request<'_>, len_max: usize) -> Result<(), CommandError> {
+    if request.len() > len_max { Err(wrong_subcommand(request)) } else { Ok(()) }
+}
+
+fn wrong_subcommand(request: Request<'_>) -> CommandError {
+    CommandError::wrong_subcommand("XGROUP", &String::from_utf8_lossy(request.arg(1)))
 }

@@ -4,7 +4,7 @@ use super::super::context::{Context, Outcome};
 use super::super::deliver::{Names, write_group_position};
 use super::super::error::CommandError;
 use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use super::{find_group, find_stream, parse_options, parse_position};
+use super::{check_len_max, find_group, find_stream, parse_options, parse_position};
 use crate::engine::Key;
 use crate::protocol::Request;
 use crate::state::Change;
@@ -43,6 +43,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let keys = &mut *context.keys;
     let last_id = find_stream(keys, &key)?.last_id();
     find_group(keys, &key, request.arg(3))?;
+    check_len_max(request, 7)?;
     let id = parse_position(request.arg(4))?.unwrap_or(last_id);
     let group = find_group(keys, &key, request.arg(3))?;
     group.last_delivered_id = id;

@@ -207,7 +207,7 @@ fn write_group(
         }
         reply.text("pel-count");
         reply.count(consumer.pending());
-        reply.text("pel");
+        reply.text("pending");
         reply.array(shown(consumer.pending()));
         for entry in group.pending().iter_consumer_from(slot, StreamId::MIN).take(shown(consumer.pending())) {
             reply.array(3);

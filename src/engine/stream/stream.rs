@@ -231,7 +231,7 @@ impl Stream {
 
     /// How many entries a group has still to read; `None` where the counters cannot tell.
     pub fn find_lag(&self, group: &Group) -> Option<u64> {
-        if self.entries_added == 0 {
+        if self.entries_added == 0 || self.len == 0 {
             return Some(0);
         }
         // Nothing before the first entry counts: all that is there is to be read.

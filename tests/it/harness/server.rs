@@ -1,5 +1,6 @@
 //! Servers as child processes.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -18,15 +19,15 @@ use super::{Client, PATIENCE, await_true};
 pub(crate) enum Program {
     /// The one that this repository builds.
     Millstream,
-    /// Debian's redis-server, of version 7.0.
+    /// Debian's redis-server, of version 7.0; or what `MILLSTREAM_REFERENCE` names, to look at what another version does.
     Redis,
 }
 
 impl Program {
-    fn path(self) -> &'static str {
+    fn path(self) -> OsString {
         match self {
-            Self::Millstream => env!("CARGO_BIN_EXE_millstream"),
-            Self::Redis => "redis-server",
+            Self::Millstream => env!("CARGO_BIN_EXE_millstream").into(),
+            Self::Redis => std::env::var_os("MILLSTREAM_REFERENCE").unwrap_or_else(|| "redis-server".into()),
         }
     }
 }
@@ -42,6 +43,7 @@ pub(crate) struct Exit {
 /// A server on a port of its own, in a directory of its own. It is killed, and the directory removed, when this is dropped.
 pub(crate) struct Server {
     program: Program,
+    version: (u32, u32),
     arguments: Vec<String>,
     child: Option<Child>,
     port: u16,
@@ -61,8 +63,11 @@ impl Server {
         let dir = tempfile::Builder::new().prefix("it-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         fs::create_dir(dir.path().join("data")).unwrap();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let mut server = Self { program, arguments, child: None, port: 0, dir };
+        let mut server = Self { program, version: (0, 0), arguments, child: None, port: 0, dir };
         server.restart();
+        if program == Program::Redis {
+            server.version = parse_version(&server.client().call("INFO server").text());
+        }
         server
     }
 
@@ -105,7 +110,7 @@ impl Server {
         command.stdout(File::create(self.dir.path().join("stdout")).unwrap());
         command.stderr(File::create(self.dir.path().join("stderr")).unwrap());
         let child = command.spawn();
-        self.child = Some(child.unwrap_or_else(|error| panic!("{}: {error}", self.program.path())));
+        self.child = Some(child.unwrap_or_else(|error| panic!("{:?}: {error}", self.program.path())));
     }
 
     /// Waits for the line that tells it, which no other server on the port can have written.
@@ -136,6 +141,11 @@ impl Server {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The version of Redis that it says it is: major and minor.
+    pub(crate) fn version(&self) -> (u32, u32) {
+        self.version
     }
 
     /// The directory that it keeps its data in.
@@ -207,6 +217,14 @@ impl Drop for Server {
             eprintln!("the server's output was:\n{}\n{}", exit.0, exit.1);
         }
     }
+}
+
+/// Major and minor from INFO's text.
+fn parse_version(info: &str) -> (u32, u32) {
+    let line =
+        info.lines().find_map(|line| line.strip_prefix("redis_version:")).expect("INFO tells the version");
+    let mut numbers = line.split('.').map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
 fn is_port_taken(exit: &Exit) -> bool {
