@@ -20,7 +20,16 @@ macro_rules! scripts {
 }
 
 scripts! {
+    key_expiry
+    key_introspection
+    key_names
+    key_recovery
+    key_streams
     stream_add
+    string_numbers
+    string_parts
+    string_set
+    string_several
     transaction
 }
 
