@@ -18,6 +18,18 @@ pub(super) struct Chunks {
     bytes: Vec<u8>,
     /// Where in `bytes` each chunk begins.
     starts: Vec<usize>,
+    /// From where on the chunks are for the next file.
+    switch: Option<Switch>,
+}
+
+/// The place in some chunks at which the log goes on in its next file.
+#[derive(Debug, Clone, Copy)]
+struct Switch {
+    /// The size of the bytes before it.
+    bytes: usize,
+    /// The number of chunks before it.
+    chunks: usize,
+    position: Position,
 }
 
 impl Chunks {
@@ -38,6 +50,23 @@ impl Chunks {
         }
         self.bytes.clear();
         self.starts.clear();
+        self.switch = None;
+    }
+
+    /// Splits off what is for the next file; the position is that of its beginning.
+    pub(super) fn split_off_next(&mut self) -> Option<(Self, Position)> {
+        let switch = self.switch.take()?;
+        let bytes = self.bytes.split_off(switch.bytes);
+        let starts = self.starts.drain(switch.chunks..).map(|start| start - switch.bytes).collect();
+        Some((Self { bytes, starts, switch: None }, switch.position))
+    }
+
+    /// Whether the next append begins a chunk: none fits it.
+    fn wants_chunk(&self, append_bytes: usize) -> bool {
+        let is_behind_switch = self.switch.is_none_or(|switch| self.starts.len() > switch.chunks);
+        self.starts.last().is_none_or(|start| {
+            !is_behind_switch || self.bytes.len() - start + append_bytes > CHUNK_BYTES_MAX
+        })
     }
 
     fn begin_chunk(&mut self) {
@@ -70,8 +99,7 @@ impl Buffer {
             return self.end;
         }
         let before = self.chunks.bytes.len();
-        let is_full = |start: &usize| before - start + effects.len() > CHUNK_BYTES_MAX;
-        if self.chunks.starts.last().is_none_or(is_full) {
+        if self.chunks.wants_chunk(effects.len()) {
             self.chunks.begin_chunk();
         }
         if self.db != Some(first_db) {
@@ -90,6 +118,30 @@ impl Buffer {
             self.end.0 += CHUNK_LINE_BYTES as u64;
         }
         self.end
+    }
+
+    /// Has all that is appended from now on written to the next file, and answers the position at which that begins; `None` when the
+    /// log takes nothing any more. What is there must be taken before the next switch.
+    pub(super) fn switch(&mut self) -> Option<Position> {
+        if self.is_closed {
+            return None;
+        }
+        debug_assert!(!self.has_switch(), "one switch at a time");
+        let (bytes, chunks) = (self.chunks.bytes.len(), self.chunks.starts.len());
+        self.chunks.switch = Some(Switch { bytes, chunks, position: self.end });
+        // A file does not depend on the database that the one before ends in.
+        self.db = None;
+        Some(self.end)
+    }
+
+    /// Whether a part of the content is for the next file.
+    pub(super) fn has_switch(&self) -> bool {
+        self.chunks.switch.is_some()
+    }
+
+    /// The size of the content.
+    pub(super) fn content_bytes(&self) -> usize {
+        self.chunks.bytes.len()
     }
 
     /// Exchanges the content for empty `chunks` and answers the position behind it.
@@ -168,6 +220,34 @@ mod tests {
             &appends,
             &[&two_halves, one_half.as_bytes(), one_large.as_bytes(), one_half.as_bytes()],
         );
+    }
+
+    #[test]
+    fn a_switch_splits_what_was_appended() {
+        let mut buffer = Buffer { db: Some(0), ..Buffer::default() };
+        for before in [&[][..], &[effects_of(0, b"A")]] {
+            for after in [&[][..], &[effects_of(0, b"B"), effects_of(0, b"C")]] {
+                before.iter().for_each(|effects| _ = buffer.append(effects));
+                let position = buffer.end;
+                assert_eq!(buffer.switch(), Some(position));
+                after.iter().for_each(|effects| _ = buffer.append(effects));
+                let mut chunks = Chunks::default();
+                let end = buffer.take(&mut chunks);
+                let (next, at) = chunks.split_off_next().expect("there was a switch");
+                assert_eq!((at, end.0), (position, position.0 + next.bytes.len() as u64));
+                assert_eq!((chunks.starts.len(), next.starts.len()), (before.len(), after.len().min(1)));
+                if let Some(payload) = next.bytes.get(CHUNK_LINE_BYTES..) {
+                    assert_eq!(
+                        payload,
+                        b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$1\r\nB\r\n*1\r\n$1\r\nC\r\n"
+                    );
+                }
+                assert!(!buffer.has_switch());
+                buffer.db = Some(0);
+            }
+        }
+        buffer.close();
+        assert_eq!(buffer.switch(), None);
     }
 
     #[test]

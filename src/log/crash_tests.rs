@@ -48,12 +48,79 @@ impl History {
     }
 }
 
+/// A rewrite as it goes on between the appends of a life.
+#[derive(Default)]
+enum Step {
+    #[default]
+    None,
+    /// It is to hold so many batches, and so many are in it.
+    Writing { rewrite: Box<Rewrite>, batches: usize, written: usize },
+}
+
+impl Step {
+    /// Does a bit of the rewrite; the answer is whether the log is still good for appends.
+    fn advance(&mut self, log: &Log, history: &mut History, random: &mut fastrand::Rng) {
+        match std::mem::take(self) {
+            Self::None => {
+                let claim = match log.claim_rewrite() {
+                    Err(RewriteRefusal::Latched(_)) => return,
+                    claim => claim.expect("the one before is dropped"),
+                };
+                let Ok(mut rewrite) = claim.prepare() else { return };
+                if rewrite.switch().is_ok() {
+                    let (rewrite, batches) = (Box::new(rewrite), history.batches.len());
+                    *self = Self::Writing { rewrite, batches, written: 0 };
+                }
+            }
+            Self::Writing { mut rewrite, batches, written } if written < batches => {
+                let until = random.usize(written + 1..=batches);
+                for batch in &history.batches[written..until] {
+                    for command in batch {
+                        let (db, command) = command.split_once(':').unwrap();
+                        let effects = effects_of(db.parse().unwrap(), &[command]);
+                        if rewrite.append(&effects).is_err() {
+                            return;
+                        }
+                    }
+                }
+                *self = Self::Writing { rewrite, batches, written: until };
+            }
+            Self::Writing { rewrite, batches, .. } => {
+                let failures = log.statistics().rewrite.consecutive_failures;
+                if rewrite.finish().is_ok() {
+                    history.written = history.written.max(batches);
+                    history.durable = history.durable.max(batches);
+                    assert_eq!(log.statistics().rewrite.consecutive_failures, 0);
+                } else {
+                    assert_eq!(log.statistics().rewrite.consecutive_failures, failures + 1);
+                }
+            }
+        }
+    }
+}
+
+/// After a start nothing is in the directory that the manifest does not name.
+#[track_caller]
+fn check_no_leftovers(storage: &FaultStorage, context: &str) {
+    let paths = test_paths();
+    let manifest = Manifest::load(storage, &paths).unwrap().unwrap();
+    let mut expected: Vec<_> =
+        manifest.base.iter().chain(&manifest.increments).map(|file| file.name.clone()).collect();
+    expected.push("appendonly.aof.manifest".into());
+    expected.sort();
+    let mut names = storage.list(&paths.append_dir()).unwrap();
+    names.sort();
+    assert_eq!(names, expected, "{context}");
+    assert_eq!(manifest.history, [], "{context}");
+}
+
 /// One life of a server: recovers, appends, writes and syncs as chance has it, until a fault ends it.
 fn live(
     storage: &FaultStorage,
     history: &mut History,
     survival: Survival,
     random: &mut fastrand::Rng,
+    with_rewrites: bool,
     context: &str,
 ) {
     let (texts, result) = recover_texts(storage, &test_paths());
@@ -69,7 +136,11 @@ fn live(
     let settings =
         LogSettings { policy: FsyncPolicy::Always, sync_interval: std::time::Duration::from_secs(3600) };
     let Ok(log) = Log::start(storage, recovered, settings) else { return };
-    for _ in 0..12 {
+    let mut rewrite = Step::None;
+    for _ in 0..if with_rewrites { 24 } else { 12 } {
+        if with_rewrites && random.bool() {
+            rewrite.advance(&log, history, random);
+        }
         let mut effects = Effects::new();
         let mut batch = Vec::new();
         let number = history.batches.len();
@@ -116,44 +187,53 @@ fn live(
 }
 
 /// Three lives: the first is cut at its operation `cut`, the second at one that chance chooses, the third is whole.
-fn check(seed: u64, cut: u64, fault: Fault, survival: Survival) -> bool {
+fn check(seed: u64, cut: u64, fault: Fault, survival: Survival, with_rewrites: bool) -> bool {
     let context = format!("seed {seed}, {fault:?} at operation {cut}, {survival:?}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut history = History::default();
     let storage = test_storage(seed);
     storage.fail_operation(storage.operations() + cut, fault);
-    live(&storage, &mut history, Survival::Written, &mut random, &context);
+    live(&storage, &mut history, Survival::Written, &mut random, with_rewrites, &context);
     let was_reached = storage.operations() > cut + 2;
 
     let storage = storage.restart(survival, seed);
     storage.fail_operation(random.u64(..30), Fault::PowerOff);
-    live(&storage, &mut history, survival, &mut random, &format!("{context}, second life"));
+    live(&storage, &mut history, survival, &mut random, with_rewrites, &format!("{context}, second life"));
 
     let storage = storage.restart(survival, seed);
-    live(&storage, &mut history, survival, &mut random, &format!("{context}, third life"));
+    live(&storage, &mut history, survival, &mut random, with_rewrites, &format!("{context}, third life"));
     let storage = storage.restart(survival, seed);
     let (texts, result) = recover_texts(&storage, &test_paths());
-    if let Err(error) = result {
-        panic!("{context}, at the end: {error}");
-    }
+    let recovered = result.unwrap_or_else(|error| panic!("{context}, at the end: {error}"));
     history.check(texts, survival, &format!("{context}, at the end"));
+    drop(Log::start(&storage, recovered, LogSettings::new(FsyncPolicy::No)).unwrap());
+    check_no_leftovers(&storage, &context);
     was_reached
 }
 
-#[test]
-fn what_was_acknowledged_survives_every_cut() {
+fn check_all_cuts(seeds: u64, with_rewrites: bool) {
     let faults = [Fault::PowerOff, Fault::Error(EIO), Fault::Torn(ENOSPC)];
     let survivals = [Survival::Written, Survival::Synced, Survival::Chance, Survival::Chance];
     for fault in faults {
         for (index, survival) in survivals.into_iter().enumerate() {
-            for seed in 0..6 {
+            for seed in 0..seeds {
                 let seed = seed + 100 * index as u64;
                 let mut cut = 0;
-                while check(seed, cut, fault, survival) {
+                while check(seed, cut, fault, survival, with_rewrites) {
                     cut += 1;
                 }
                 assert!(cut > 10, "the workload has operations to cut at");
             }
         }
     }
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_cut() {
+    check_all_cuts(6, false);
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_cut_of_a_rewrite() {
+    check_all_cuts(6, true);
 }

@@ -28,6 +28,10 @@ pub enum LogOperation {
     Truncate,
     /// Giving a file its final name.
     Rename,
+    /// Removing a file.
+    Remove,
+    /// Writing the log anew.
+    Rewrite,
     /// Starting the thread that writes and syncs.
     Start,
 }
@@ -45,6 +49,8 @@ impl fmt::Display for LogOperation {
             Self::Sync => "sync",
             Self::Truncate => "truncate",
             Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::Rewrite => "rewrite",
             Self::Start => "start the log thread of",
         })
     }

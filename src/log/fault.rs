@@ -369,6 +369,10 @@ impl FaultStorage {
 }
 
 impl Storage for FaultStorage {
+    fn to_arc(&self) -> Arc<dyn Storage> {
+        Arc::new(self.clone())
+    }
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
         state.check_dir_of(path)?;

@@ -46,6 +46,30 @@ impl LogPaths {
         self.append_dir().join(name)
     }
 
+    /// The name of a base.
+    pub(super) fn base_name(&self, seq: u64) -> String {
+        format!("{}.{seq}.base.aof", self.append_file_name)
+    }
+
+    /// The name that a file has until it is whole.
+    pub(super) fn temporary_name(&self, name: &str) -> String {
+        format!("temp-{name}")
+    }
+
+    /// Whether a file is one that was not whole when the process ended.
+    pub(super) fn is_temporary(&self, name: &str) -> bool {
+        name.strip_prefix("temp-").is_some_and(|name| self.find_rest(name).is_some())
+    }
+
+    /// The number of an increment or a base, by the file's name.
+    pub(super) fn find_seq(&self, name: &str, kind: &str) -> Option<u64> {
+        self.find_rest(name)?.strip_suffix(kind)?.parse().ok()
+    }
+
+    fn find_rest<'a>(&self, name: &'a str) -> Option<&'a str> {
+        name.strip_prefix(&self.append_file_name)?.strip_prefix('.')
+    }
+
     /// The name of an increment.
     pub(super) fn increment_name(&self, seq: u64) -> String {
         format!("{}.{seq}.incr.aof", self.append_file_name)
@@ -73,6 +97,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Whether it names a file, to be loaded or to be removed.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.base.iter().chain(&self.history).chain(&self.increments).any(|file| file.name == name)
+    }
+
     /// Understands a manifest's text.
     ///
     /// # Errors
@@ -184,7 +213,7 @@ impl Manifest {
     /// Any step that the system refuses; the old manifest is then still in place, or the new one already.
     pub fn store(&self, storage: &dyn Storage, paths: &LogPaths) -> Result<(), LogError> {
         let path = paths.manifest();
-        let temporary = paths.file(&format!("temp-{}.manifest", paths.append_file_name));
+        let temporary = paths.file(&paths.temporary_name(&format!("{}.manifest", paths.append_file_name)));
         let system = |operation, path: &Path| {
             let path = path.to_path_buf();
             move |error| LogError::system(operation, &path, error)

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::annotation::{self, FILE_LINE_BYTES, FileTag};
 use super::error::{LogError, LogOperation};
+use super::leftovers::remove_leftovers;
 use super::manifest::{LogPaths, Manifest, ManifestFile};
 use super::replay::{FileEnd, FileReplay};
 use super::storage::{DirectoryLock, Storage, StorageFile, append_all};
@@ -66,12 +67,21 @@ pub struct Recovered {
     lock: Box<dyn DirectoryLock>,
 }
 
-/// What [`super::Log`] writes to.
-pub(super) struct OpenFile {
+/// An increment that is open for writing.
+#[derive(Clone)]
+pub(super) struct Increment {
     pub(super) file: Arc<dyn StorageFile>,
     pub(super) path: PathBuf,
     pub(super) tag: FileTag,
+    /// Its size when it was opened.
     pub(super) len: u64,
+}
+
+/// What [`super::Log`] goes on with.
+pub(super) struct OpenLog {
+    pub(super) increment: Increment,
+    pub(super) paths: LogPaths,
+    pub(super) manifest: Manifest,
     /// The size of all files.
     pub(super) total_bytes: u64,
     pub(super) lock: Box<dyn DirectoryLock>,
@@ -131,7 +141,13 @@ pub fn replay(
         let is_last = index + 1 == opened.len();
         let len = end.len;
         if let Some(tail) = find_torn_tail(path, &**file, &end)? {
-            check_torn_tail(&tail, is_last, settings.load_truncated)?;
+            // A rewrite makes its increment before the one that is written to is done with.
+            let is_increment = manifest.base.as_ref().is_none_or(|base| base != files[index]);
+            let mut was_last = is_last || is_increment;
+            for (path, _) in &opened[index + 1..] {
+                was_last = was_last && !holds_data(storage, path)?;
+            }
+            check_torn_tail(&tail, was_last, settings.load_truncated)?;
             replayed.torn_tail = Some(tail);
         }
         if is_last && !manifest.increments.is_empty() {
@@ -219,7 +235,7 @@ fn check_no_orphans(storage: &dyn Storage, paths: &LogPaths) -> Result<(), LogEr
 
 /// Whether a file has more in it than the line with which a file of ours begins: what is left when the machine stops while
 /// an increment is made has not.
-fn holds_data(storage: &dyn Storage, path: &Path) -> Result<bool, LogError> {
+pub(super) fn holds_data(storage: &dyn Storage, path: &Path) -> Result<bool, LogError> {
     let file = match storage.open_read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         result => result.map_err(|error| LogError::system(LogOperation::Open, path, error))?,
@@ -267,9 +283,10 @@ fn cut_tail(storage: &dyn Storage, tail: &DroppedTail) -> Result<(), LogError> {
 
 impl Recovered {
     /// Opens the file to write to.
-    pub(super) fn open(self, storage: &dyn Storage) -> Result<OpenFile, LogError> {
+    pub(super) fn open(self, storage: &dyn Storage) -> Result<OpenLog, LogError> {
         let Self { replayed, paths, lock } = self;
-        let Replayed { bytes, manifest, last, .. } = replayed;
+        let Replayed { bytes, mut manifest, last, .. } = replayed;
+        remove_leftovers(storage, &paths, &mut manifest);
         if let Some((name, Some(tag), len)) = last {
             let path = paths.file(&name);
             let file = storage
@@ -277,21 +294,22 @@ impl Recovered {
                 .map_err(|error| LogError::system(LogOperation::Open, &path, error))?;
             // A process that was killed may have left it unsynced, and the first chunk calls it durable.
             file.sync().map_err(|error| LogError::system(LogOperation::Sync, &path, error))?;
-            return Ok(OpenFile { file: file.into(), path, tag, len, total_bytes: bytes, lock });
+            let increment = Increment { file: file.into(), path, tag, len };
+            return Ok(OpenLog { increment, paths, manifest, total_bytes: bytes, lock });
         }
-        let (file, path, tag) = create_increment(storage, &paths, manifest)?;
-        let len = FILE_LINE_BYTES as u64;
-        Ok(OpenFile { file, path, tag, len, total_bytes: bytes + len, lock })
+        let increment = create_increment(storage, &paths, &mut manifest)?;
+        let total_bytes = bytes + increment.len;
+        Ok(OpenLog { increment, paths, manifest, total_bytes, lock })
     }
 }
 
 /// Makes the next increment: first the file, durably, then the manifest that names it, so that a manifest never names a
 /// file that is not there.
-fn create_increment(
+pub(super) fn create_increment(
     storage: &dyn Storage,
     paths: &LogPaths,
-    mut manifest: Manifest,
-) -> Result<(Arc<dyn StorageFile>, PathBuf, FileTag), LogError> {
+    manifest: &mut Manifest,
+) -> Result<Increment, LogError> {
     let seq = manifest.increments.last().map_or(1, |last| last.seq + 1);
     let name = paths.increment_name(seq);
     let path = paths.file(&name);
@@ -309,9 +327,11 @@ fn create_increment(
     file.sync().map_err(system(LogOperation::Sync))?;
     let dir = paths.append_dir();
     storage.sync_dir(&dir).map_err(|error| LogError::system(LogOperation::Sync, &dir, error))?;
-    manifest.increments.push(ManifestFile { name, seq });
-    manifest.store(storage, paths)?;
-    Ok((file.into(), path, tag))
+    let mut next = manifest.clone();
+    next.increments.push(ManifestFile { name, seq });
+    next.store(storage, paths)?;
+    *manifest = next;
+    Ok(Increment { file: file.into(), path, tag, len: FILE_LINE_BYTES as u64 })
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub struct LogStatistics {
     pub is_enabled: bool,
     /// The size of all its files.
     pub current_size_bytes: u64,
-    /// That size when the log was opened.
+    /// That size when the log was opened, or when a rewrite ended last.
     pub base_size_bytes: u64,
     /// Bytes appended and not yet written.
     pub buffered_bytes: u64,
@@ -51,4 +51,23 @@ pub struct LogStatistics {
     pub sync_count: u64,
     /// How many syncs under [`FsyncPolicy::EverySecond`] took longer than the time between two.
     pub delayed_sync_count: u64,
+    /// Its rewrites.
+    pub rewrite: RewriteStatistics,
+}
+
+/// What INFO tells of the log's rewrites.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RewriteStatistics {
+    /// For how long the present one has been going on; `None` when none is.
+    pub current: Option<Duration>,
+    /// How long the last one took, failed or not; `None` before the first.
+    pub last: Option<Duration>,
+    /// Whether the last one failed.
+    pub has_failed: bool,
+    /// How many were begun.
+    pub count: u64,
+    /// How many have failed since the last that did not.
+    pub consecutive_failures: u64,
+    /// How long ago the last one ended; `None` before the first.
+    pub since_last: Option<Duration>,
 }

@@ -3,12 +3,11 @@
 //! Three places follow each other through the log: `appended` (in the buffer), `written` (handed to the system; survives
 //! the process), `durable` (synced; survives the machine).
 //!
-//! Locks, in the order in which they may nest: `syncing`, `writer`, `buffer`. Only `buffer` is taken to append, and
-//! nobody who holds it does I/O. The sync itself runs with `syncing` alone, so writes go on meanwhile.
+//! Locks, in the order in which they may nest: `files`, `syncing`, `writer`, `buffer`. Only `buffer` is taken to append, and
+//! nobody who holds it does I/O. The sync itself runs with `syncing` alone, so writes go on meanwhile; but for the moment when the
+//! log goes on in its next file: nothing gets into that one before the one before is durable.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,18 +16,22 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::annotation::FileTag;
+use super::annotation::FILE_LINE_BYTES;
 use super::buffer::{Buffer, Chunks};
 use super::effects::Effects;
 use super::error::{LogError, LogOperation};
+use super::manifest::{LogPaths, Manifest};
 use super::position::Position;
-use super::recovery::OpenFile;
+use super::recovery::{Increment, OpenLog};
+use super::rewrite::RewriteHistory;
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
-use super::storage::{DirectoryLock, StorageFile};
+use super::storage::{DirectoryLock, Storage, append_all};
 use super::waiters::Waiters;
 
 /// What the threads share of an open log: its buffer, its file, and how far each has come.
 pub(super) struct Shared {
+    pub(super) files: Mutex<Files>,
+    pub(super) rewrites: RewriteHistory,
     buffer: Mutex<Buffer>,
     writer: Mutex<Writer>,
     syncing: Mutex<()>,
@@ -45,19 +48,33 @@ pub(super) struct Shared {
     /// Whether the log thread is to end.
     stop: Mutex<bool>,
     wake: Condvar,
-    /// The size of the files when the log was opened.
-    base_size_bytes: u64,
+    /// The size of all files less what this process has written; wraps around.
+    size_before_bytes: AtomicU64,
+    /// The size of all files when the log was opened, or a rewrite ended.
+    base_size_bytes: AtomicU64,
     last_sync_us: AtomicU64,
     sync_count: AtomicU64,
     delayed_sync_count: AtomicU64,
 }
 
+/// The files that the log is made of.
+pub(super) struct Files {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) paths: LogPaths,
+    /// What is in force. The one on the disk says the same, unless storing it failed in a way that leaves that open.
+    pub(super) manifest: Manifest,
+    /// The greatest number that was given to a base.
+    pub(super) base_seq_max: u64,
+    /// The directory may be another server's by now.
+    pub(super) is_closed: bool,
+}
+
 struct Writer {
-    file: Arc<dyn StorageFile>,
-    path: PathBuf,
-    tag: FileTag,
-    /// The offset in the file of [`Position::START`].
-    start_offset: u64,
+    increment: Increment,
+    /// The position that is at the offset `increment.len` of the file.
+    start: Position,
+    /// What is written to after the next switch.
+    next: Option<Increment>,
     /// Memory for the exchange with the buffer; empty between writes.
     chunks: Chunks,
     /// Keeps other servers out of the directory until the log is closed.
@@ -84,11 +101,20 @@ enum Wake {
 
 impl Shared {
     /// The state of a log that goes on with `open`.
-    pub(super) fn new(open: OpenFile, settings: LogSettings) -> Self {
-        let OpenFile { file, path, tag, len, total_bytes, lock } = open;
-        let writer =
-            Writer { file, path, tag, start_offset: len, chunks: Chunks::default(), lock: Some(lock) };
+    pub(super) fn new(storage: &dyn Storage, open: OpenLog, settings: LogSettings) -> Self {
+        let OpenLog { increment, paths, manifest, total_bytes, lock } = open;
+        let writer = Writer {
+            increment,
+            start: Position::START,
+            next: None,
+            chunks: Chunks::default(),
+            lock: Some(lock),
+        };
+        let base_seq_max = manifest.base.as_ref().map_or(0, |base| base.seq);
+        let files = Files { storage: storage.to_arc(), paths, manifest, base_seq_max, is_closed: false };
         Self {
+            files: Mutex::new(files),
+            rewrites: RewriteHistory::default(),
             buffer: Mutex::default(),
             writer: Mutex::new(writer),
             syncing: Mutex::default(),
@@ -103,7 +129,8 @@ impl Shared {
             sync_wanted: AtomicBool::new(false),
             stop: Mutex::new(false),
             wake: Condvar::new(),
-            base_size_bytes: total_bytes,
+            size_before_bytes: AtomicU64::new(total_bytes),
+            base_size_bytes: AtomicU64::new(total_bytes),
             last_sync_us: AtomicU64::new(0),
             sync_count: AtomicU64::new(0),
             delayed_sync_count: AtomicU64::new(0),
@@ -148,24 +175,65 @@ impl Shared {
         if self.written() >= target {
             return Ok(());
         }
-        let mut writer = self.writer.lock();
-        if self.written() >= target {
-            return Ok(());
+        self.write_until(target)
+    }
+
+    /// Writes what is in the buffer, unless everything up to `target` is written and there is no switch to another file to be made.
+    fn write_until(&self, target: Position) -> Result<(), Arc<LogError>> {
+        let mut syncing = None;
+        loop {
+            let mut writer = self.writer.lock();
+            let mut buffer = self.buffer.lock();
+            if self.written() >= target && !buffer.has_switch() {
+                return Ok(());
+            }
+            self.check_latch()?;
+            if buffer.has_switch() && syncing.is_none() {
+                // It syncs, and that comes before the other locks.
+                drop((buffer, writer));
+                syncing = Some(self.syncing.lock());
+                continue;
+            }
+            let end = buffer.take(&mut writer.chunks);
+            drop(buffer);
+            return self.write(&mut writer, end);
         }
-        self.check_latch()?;
-        let before = self.written();
-        let end = self.buffer.lock().take(&mut writer.chunks);
-        let synced_offset = writer.start_offset + self.durable().0;
-        let offset = writer.start_offset + before.0;
+    }
+
+    /// Writes the chunks that the writer has taken over, which end at `end`.
+    fn write(&self, writer: &mut Writer, end: Position) -> Result<(), Arc<LogError>> {
+        if let Some((next, at)) = writer.chunks.split_off_next() {
+            self.write_chunks(writer, at)?;
+            self.switch_file(writer, at)?;
+            writer.chunks = next;
+        }
+        self.write_chunks(writer, end)
+    }
+
+    fn write_chunks(&self, writer: &mut Writer, end: Position) -> Result<(), Arc<LogError>> {
+        let synced_offset = writer.offset_of(self.durable());
+        let offset = writer.offset_of(self.written());
         let result = writer.write(offset, synced_offset);
         writer.chunks.clear();
-        match result {
-            Ok(()) => {
-                self.written.store(end.0, Ordering::Release);
-                Ok(())
-            }
-            Err(error) => Err(self.latch(error)),
+        result.map_err(|error| self.latch(error))?;
+        self.written.store(end.0, Ordering::Release);
+        Ok(())
+    }
+
+    /// Goes on in the next file, once the present one is durable: it was the last one, whose end may be torn, and is so no more. The
+    /// caller holds `syncing`.
+    fn switch_file(&self, writer: &mut Writer, at: Position) -> Result<(), Arc<LogError>> {
+        if self.sync_failed.load(Ordering::Acquire) {
+            return self.check_latch();
         }
+        let Some(next) = writer.next.take() else {
+            let what = "there is no file to go on in";
+            return Err(self.latch(LogError::content(LogOperation::Write, &writer.increment.path, what)));
+        };
+        self.sync_file(&writer.increment, at)?;
+        writer.increment = next;
+        writer.start = at;
+        Ok(())
     }
 
     /// Makes what is written durable. After a write failed, what was written before it may still be synced; after a sync
@@ -175,26 +243,61 @@ impl Shared {
         if self.sync_failed.load(Ordering::Acquire) {
             return self.check_latch();
         }
-        let (file, path, end) = {
+        let (increment, end) = {
             let writer = self.writer.lock();
             let end = self.written();
             if self.durable() >= end {
                 return Ok(());
             }
-            (Arc::clone(&writer.file), writer.path.clone(), end)
+            (writer.increment.clone(), end)
         };
+        self.sync_file(&increment, end)
+    }
+
+    /// Syncs a file, after which everything up to `end` is durable. The caller holds `syncing`.
+    fn sync_file(&self, increment: &Increment, end: Position) -> Result<(), Arc<LogError>> {
         let started = Instant::now();
-        let result = file.sync();
+        let result = increment.file.sync();
         let took = started.elapsed();
         self.last_sync_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.sync_count.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = result {
             self.sync_failed.store(true, Ordering::Release);
-            return Err(self.latch(LogError::system(LogOperation::Sync, &path, error)));
+            return Err(self.latch(LogError::system(LogOperation::Sync, &increment.path, error)));
         }
         self.durable.store(end.0, Ordering::Release);
         self.waiters.wake(end);
         Ok(())
+    }
+
+    /// Has `next` written to after the next switch.
+    pub(super) fn set_next(&self, next: Increment) {
+        self.writer.lock().next = Some(next);
+    }
+
+    /// What is appended from now on goes to the next file. Does no I/O. Answers the position, and the size of all files up to
+    /// it; `None` when the log takes nothing any more.
+    pub(super) fn switch(&self) -> Option<(Position, u64)> {
+        let position = self.buffer.lock().switch()?;
+        let before = self.size_before_bytes.load(Ordering::Relaxed).wrapping_add(position.0);
+        self.size_before_bytes.fetch_add(FILE_LINE_BYTES as u64, Ordering::Relaxed);
+        Some((position, before))
+    }
+
+    /// Makes the switch that was asked for, if nobody has made it yet.
+    pub(super) fn finish_switch(&self) -> Result<(), Arc<LogError>> {
+        self.write_until(self.appended())
+    }
+
+    /// Counts `new` bytes of files in the place of `old` ones.
+    pub(super) fn replace_size(&self, old: u64, new: u64) {
+        let before = &self.size_before_bytes;
+        before.store(before.load(Ordering::Relaxed).wrapping_sub(old).wrapping_add(new), Ordering::Relaxed);
+        self.base_size_bytes.store(self.current_size_bytes(), Ordering::Relaxed);
+    }
+
+    fn current_size_bytes(&self) -> u64 {
+        self.size_before_bytes.load(Ordering::Relaxed).wrapping_add(self.written().0)
     }
 
     /// Makes a failure final and tells everybody. Answers the failure that came first.
@@ -304,9 +407,11 @@ impl Shared {
             result = self.write_out().and_then(|()| self.sync());
         }
         result = result.and_then(|()| self.check_latch());
+        // A rewrite that goes on leaves the files alone from now on.
+        self.files.lock().is_closed = true;
         let mut writer = self.writer.lock();
         writer.lock = None;
-        let closed = LogError::content(LogOperation::Write, &writer.path, "the log is closed");
+        let closed = LogError::content(LogOperation::Write, &writer.increment.path, "the log is closed");
         drop(writer);
         let _ = self.latch.set(Arc::new(closed));
         self.buffer.lock().close();
@@ -319,39 +424,35 @@ impl Shared {
         let appended = self.appended().0;
         LogStatistics {
             is_enabled: true,
-            current_size_bytes: self.base_size_bytes + written,
-            base_size_bytes: self.base_size_bytes,
+            current_size_bytes: self.current_size_bytes(),
+            base_size_bytes: self.base_size_bytes.load(Ordering::Relaxed),
             buffered_bytes: if self.latch.get().is_none() { appended.saturating_sub(written) } else { 0 },
             unsynced_bytes: written.saturating_sub(durable),
             has_failed: self.latch.get().is_some(),
             last_sync_us: self.last_sync_us.load(Ordering::Relaxed),
             sync_count: self.sync_count.load(Ordering::Relaxed),
             delayed_sync_count: self.delayed_sync_count.load(Ordering::Relaxed),
+            rewrite: self.rewrites.statistics(),
         }
     }
 }
 
 impl Writer {
+    /// Where in the file a position is; one before the file is its beginning.
+    fn offset_of(&self, position: Position) -> u64 {
+        self.increment.len + position.0.saturating_sub(self.start.0)
+    }
+
     /// Writes the chunks at the file's end, which is `offset`. If that fails, the file is as long as before, unless cutting it
     /// fails, too; recovery drops the rest then.
     fn write(&mut self, offset: u64, synced_offset: u64) -> Result<(), LogError> {
-        let mut rest = self.chunks.seal(self.tag, synced_offset);
-        let error = loop {
-            if rest.is_empty() {
-                return Ok(());
-            }
-            match self.file.append(rest) {
-                Ok(0) => break io::ErrorKind::WriteZero.into(),
-                Ok(count) => rest = &rest[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break error,
-            }
-        };
-        if let Err(error) = self.file.truncate(offset) {
-            let error = LogError::system(LogOperation::Truncate, &self.path, error).at(offset);
+        let Increment { file, path, tag, .. } = &self.increment;
+        let Err(error) = append_all(&**file, self.chunks.seal(*tag, synced_offset)) else { return Ok(()) };
+        if let Err(error) = file.truncate(offset) {
+            let error = LogError::system(LogOperation::Truncate, path, error).at(offset);
             tracing::error!("{error}; the next start drops what a failed write left there");
         }
-        Err(LogError::system(LogOperation::Write, &self.path, error).at(offset))
+        Err(LogError::system(LogOperation::Write, path, error).at(offset))
     }
 }
 

@@ -4,12 +4,15 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A file system as the log sees it. Paths are those of the configuration; errors are the system's.
 ///
 /// A change of a directory (a file made, renamed or removed) is only durable after [`Storage::sync_dir`], a change of
 /// a file only after [`StorageFile::sync`].
 pub trait Storage: Send + Sync {
+    /// The same file system, to be kept.
+    fn to_arc(&self) -> Arc<dyn Storage>;
     /// Makes a directory, unless it is there. Its parent must be there.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// The names of the files in a directory, in no order.
@@ -65,6 +68,10 @@ struct DiskLock(#[expect(dead_code, reason = "its descriptor holds the lock")] F
 impl DirectoryLock for DiskLock {}
 
 impl Storage for DiskStorage {
+    fn to_arc(&self) -> Arc<dyn Storage> {
+        Arc::new(*self)
+    }
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         match DirBuilder::new().mode(0o755).create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),

@@ -11,6 +11,7 @@ use super::effects::Effects;
 use super::error::{LogError, LogOperation};
 use super::position::{EffectLog, Position};
 use super::recovery::Recovered;
+use super::rewrite::{RewriteClaim, RewriteRefusal};
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::shared::{DurableAt, Shared};
 use super::storage::Storage;
@@ -48,8 +49,8 @@ impl Log {
         settings: LogSettings,
     ) -> Result<Self, LogError> {
         let open = recovered.open(storage)?;
-        let path = open.path.clone();
-        let shared = Arc::new(Shared::new(open, settings));
+        let path = open.increment.path.clone();
+        let shared = Arc::new(Shared::new(storage, open, settings));
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("log".into())
@@ -135,6 +136,14 @@ impl Log {
         if let Some(shared) = &self.shared {
             shared.set_policy(policy);
         }
+    }
+
+    /// Claims the right to rewrite the log, which one thread has at a time; does no I/O.
+    ///
+    /// # Errors
+    /// There is no log, or it was latched, or it is being rewritten.
+    pub fn claim_rewrite(&self) -> Result<RewriteClaim, RewriteRefusal> {
+        self.shared.as_ref().map_or(Err(RewriteRefusal::NoLog), RewriteClaim::new)
     }
 
     /// What INFO tells of the log.
