@@ -1,10 +1,11 @@
 //! XGROUP CREATE
 
+use super::super::argument::parse_stream_id_strict;
 use super::super::context::{Context, Outcome};
 use super::super::deliver::Names;
 use super::super::error::CommandError;
 use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use super::{check_len_max, find_stream, parse_options, parse_position};
+use super::{check_len_max, find_stream, parse_options};
 use crate::engine::{self, Key, Value};
 use crate::protocol::Request;
 use crate::state::Change;
@@ -55,7 +56,10 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     };
     let last_id = position(keys)?;
     check_len_max(request, 8)?;
-    let id = parse_position(request.arg(4))?.unwrap_or(last_id);
+    let id = match request.arg(4) {
+        b"$" => last_id,
+        id => parse_stream_id_strict(id, 0)?,
+    };
     let made = keys.find_stream_for_write(&key)?.is_none();
     if made {
         keys.insert(&key, Value::Stream(Box::default()), None);

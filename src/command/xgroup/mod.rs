@@ -6,10 +6,10 @@ mod destroy;
 mod help;
 mod setid;
 
-use super::argument::{parse_integer, parse_stream_id_strict};
+use super::argument::parse_integer;
 use super::error::CommandError;
 use super::spec::{Categories, Flags, Group, Spec};
-use crate::engine::{self, Key, Stream, StreamId};
+use crate::engine::{self, Key, Stream};
 use crate::protocol::Request;
 use crate::state::Keys;
 
@@ -51,14 +51,6 @@ fn find_group<'a>(
         .groups_mut()
         .find_mut(group)
         .ok_or_else(|| CommandError::NoGroup { key: key.bytes.to_vec(), group: group.to_vec() })
-}
-
-/// Where a group begins: an ID, or `$` for the stream's last one.
-fn parse_position(text: &[u8]) -> Result<Option<StreamId>, CommandError> {
-    match text {
-        b"$" => Ok(None),
-        id => parse_stream_id_strict(id, 0).map(Some),
-    }
 }
 
 /// The options of CREATE and SETID.

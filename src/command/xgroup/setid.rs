@@ -1,10 +1,11 @@
 //! XGROUP SETID
 
+use super::super::argument::parse_stream_id;
 use super::super::context::{Context, Outcome};
 use super::super::deliver::{Names, write_group_position};
 use super::super::error::CommandError;
 use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use super::{check_len_max, find_group, find_stream, parse_options, parse_position};
+use super::{check_len_max, find_group, find_stream, parse_options};
 use crate::engine::Key;
 use crate::protocol::Request;
 use crate::state::Change;
@@ -44,7 +45,11 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let last_id = find_stream(keys, &key)?.last_id();
     find_group(keys, &key, request.arg(3))?;
     check_len_max(request, 7)?;
-    let id = parse_position(request.arg(4))?.unwrap_or(last_id);
+    // Unlike CREATE it takes `-` and `+`.
+    let id = match request.arg(4) {
+        b"$" => last_id,
+        id => parse_stream_id(id, 0)?,
+    };
     let group = find_group(keys, &key, request.arg(3))?;
     group.last_delivered_id = id;
     group.entries_read = options.entries_read;

@@ -1,0 +1,256 @@
+//! In what Millstream, which does as Redis 7.2 does, differs from the redis-server that is installed: 7.0 in Debian 12, 8.0 in
+//! Debian 13. Each was looked at. Where 7.0 differs, 8.0 does not, and is the one to ask.
+
+use super::compare::{Comparison, TIME_TOLERANCE_MS, field_mut, for_field_rows, for_rows};
+use crate::harness::Reply;
+
+/// A difference that is meant.
+pub(super) struct Deviation {
+    pub(super) name: &'static str,
+    /// The first version, major and minor, that does as Millstream does.
+    pub(super) until: (u32, u32),
+    /// Takes the difference, and only it, out of our reply; whether it was there.
+    pub(super) reconcile: fn(&mut Comparison<'_>) -> bool,
+}
+
+/// Those after which the servers no longer hold the same data: the round ends there.
+pub(super) const PARTINGS: &[&str] =
+    &["XADD: *", "XSETID: an ID below the greatest deleted one", "XINFO STREAM: a node without entries"];
+
+/// No version does as Millstream does.
+const NEVER: (u32, u32) = (u32::MAX, 0);
+
+/// All of them.
+pub(super) const DEVIATIONS: &[Deviation] = &[
+    // IDs from the clock, which only chance makes.
+    Deviation {
+        name: "XADD: *",
+        until: NEVER,
+        reconcile: |comparison| {
+            let ms = |reply: &Reply| match reply {
+                Reply::Bulk(id) => {
+                    String::from_utf8_lossy(id).split_once('-').and_then(|(ms, _)| ms.parse::<u64>().ok())
+                }
+                _ => None,
+            };
+            let found = comparison.is(&["XADD"])
+                && comparison.has("*")
+                && ms(&comparison.ours)
+                    .zip(ms(&comparison.theirs))
+                    .is_some_and(|(ours, theirs)| ours.abs_diff(theirs) <= TIME_TOLERANCE_MS as u64);
+            if found {
+                comparison.ours.clone_from(&comparison.theirs);
+            }
+            found
+        },
+    },
+    // 7.0 names a wrong cause when a millisecond has no sequence number left.
+    Deviation {
+        name: "XADD: no sequence number left",
+        until: (7, 2),
+        reconcile: |comparison| {
+            let text =
+                |reply: &Reply| matches!(reply, Reply::Error(text) if text.contains("equal or smaller"));
+            let wrong = Reply::Error("ERR Elements are too large to be stored".to_owned());
+            let found = comparison.is(&["XADD"]) && text(&comparison.ours) && comparison.theirs == wrong;
+            if found {
+                comparison.ours.clone_from(&comparison.theirs);
+            }
+            found
+        },
+    },
+    // What the lines of usage mean is told in our own words.
+    Deviation {
+        name: "HELP: explanations",
+        until: NEVER,
+        reconcile: |comparison| {
+            let is_help = comparison.command.get(1).is_some_and(|arg| arg.eq_ignore_ascii_case(b"HELP"));
+            let is_explanation =
+                |line: &Reply| matches!(line, Reply::Simple(text) if text.starts_with("    "));
+            let mut found = false;
+            if is_help {
+                let Comparison { ours, theirs, .. } = comparison;
+                for_rows(ours, theirs, |ours, theirs| {
+                    if is_explanation(ours) && is_explanation(theirs) && ours != theirs {
+                        ours.clone_from(theirs);
+                        found = true;
+                    }
+                });
+            }
+            found
+        },
+    },
+    // 7.0 lets the last ID fall below that of an entry that was deleted.
+    Deviation {
+        name: "XSETID: an ID below the greatest deleted one",
+        until: (7, 2),
+        reconcile: |comparison| {
+            let is_refused = |reply: &Reply| matches!(reply, Reply::Error(text) if text.ends_with("is smaller than current max_deleted_entry_id"));
+            // It may have found another fault.
+            let found = comparison.is(&["XSETID"]) && is_refused(&comparison.ours);
+            if found {
+                comparison.ours.clone_from(&comparison.theirs);
+            }
+            found
+        },
+    },
+    // Before 7.4 `+`, the last entry, was no ID for XREAD, nor for XREADGROUP to warn of.
+    Deviation {
+        name: "XREAD, XREADGROUP: +",
+        until: (7, 4),
+        reconcile: |comparison| {
+            let found = (comparison.is(&["XREAD"]) || comparison.is(&["XREADGROUP"]))
+                && comparison.has("+")
+                && matches!(&comparison.theirs, Reply::Error(text) if text.starts_with("ERR Invalid stream ID"));
+            if found {
+                comparison.ours.clone_from(&comparison.theirs);
+            }
+            found
+        },
+    },
+    // 7.0 names XREAD in capitals, and not the `+` that it does not know.
+    Deviation {
+        name: "XREAD, XREADGROUP: the words for a missing ID",
+        until: (7, 4),
+        reconcile: |comparison| {
+            let is_text =
+                |reply: &Reply| matches!(reply, Reply::Error(text) if text.starts_with("ERR Unbalanced "));
+            let found = is_text(&comparison.ours) && is_text(&comparison.theirs);
+            if found {
+                comparison.ours.clone_from(&comparison.theirs);
+            }
+            found
+        },
+    },
+    // 7.2 tells how long a consumer has got nothing, beside how long it has not been heard of.
+    Deviation {
+        name: "XINFO CONSUMERS: inactive",
+        until: (7, 2),
+        reconcile: |comparison| {
+            let mut found = false;
+            if comparison.is(&["XINFO", "CONSUMERS"]) {
+                let Comparison { ours, theirs, .. } = comparison;
+                for_rows(ours, theirs, |ours, theirs| found |= remove_field(ours, theirs, "inactive"));
+            }
+            found
+        },
+    },
+    // The same in the full form.
+    Deviation {
+        name: "XINFO STREAM FULL: active-time",
+        until: (7, 2),
+        reconcile: |comparison| {
+            let mut found = false;
+            if comparison.is(&["XINFO", "STREAM"]) {
+                let Comparison { ours, theirs, .. } = comparison;
+                for_field_rows(ours, theirs, "groups", |ours, theirs| {
+                    for_field_rows(ours, theirs, "consumers", |ours, theirs| {
+                        found |= remove_field(ours, theirs, "active-time");
+                    });
+                });
+            }
+            found
+        },
+    },
+    // Trimming by MINID leaves a node without entries in Redis when its last entry was deleted before and has a greater ID.
+    // Such a node is visible here, and counts as its last one when an entry is added.
+    Deviation {
+        name: "XINFO STREAM: a node without entries",
+        until: NEVER,
+        reconcile: |comparison| {
+            let mut found = false;
+            if comparison.is(&["XINFO", "STREAM"]) {
+                let nodes = |reply: &Reply| match reply.field("radix-tree-keys") {
+                    Some(Reply::Integer(nodes)) => *nodes,
+                    _ => 0,
+                };
+                if nodes(&comparison.ours) < nodes(&comparison.theirs) {
+                    found |= adopt_field(&mut comparison.ours, &comparison.theirs, "radix-tree-keys");
+                    adopt_field(&mut comparison.ours, &comparison.theirs, "radix-tree-nodes");
+                }
+            }
+            found
+        },
+    },
+    // Redis's counter of what a group has read overflows behind the greatest integer (which only ENTRIESREAD brings it to);
+    // ours stays there, since the log could not tell the negative one.
+    Deviation {
+        name: "XINFO: entries-read at the greatest integer",
+        until: NEVER,
+        reconcile: |comparison| {
+            let mut found = false;
+            let mut adopt = |ours: &mut Reply, theirs: &Reply| {
+                let is_full = ours.field("entries-read") == Some(&Reply::Integer(i64::MAX));
+                if is_full && matches!(theirs.field("entries-read"), Some(Reply::Integer(..0))) {
+                    found |= adopt_field(ours, theirs, "entries-read");
+                    adopt_field(ours, theirs, "lag");
+                }
+            };
+            for_groups(comparison, &mut adopt);
+            found
+        },
+    },
+    // Since 7.2.6 a group before the first entry, with nothing deleted after that, lags by the stream's length, and a delivery
+    // to it sets its counter anew; before, the counter just counted on, and after a trimming was wrong.
+    Deviation {
+        name: "XINFO: entries-read and lag",
+        until: (7, 4),
+        reconcile: |comparison| {
+            let mut found = false;
+            let mut adopt = |ours: &mut Reply, theirs: &Reply| {
+                found |= adopt_field(ours, theirs, "entries-read");
+                found |= adopt_field(ours, theirs, "lag");
+            };
+            let (is_full, is_groups) =
+                (comparison.is(&["XINFO", "STREAM"]), comparison.is(&["XINFO", "GROUPS"]));
+            let Comparison { ours, theirs, .. } = comparison;
+            if is_full {
+                for_field_rows(ours, theirs, "groups", adopt);
+            } else if is_groups {
+                for_rows(ours, theirs, &mut adopt);
+            }
+            found
+        },
+    },
+];
+
+/// Calls a function with each group that XINFO STREAM FULL or XINFO GROUPS tells of.
+fn for_groups(comparison: &mut Comparison<'_>, group: impl FnMut(&mut Reply, &Reply)) {
+    let (is_full, is_groups) = (comparison.is(&["XINFO", "STREAM"]), comparison.is(&["XINFO", "GROUPS"]));
+    let Comparison { ours, theirs, .. } = comparison;
+    if is_full {
+        for_field_rows(ours, theirs, "groups", group);
+    } else if is_groups {
+        for_rows(ours, theirs, group);
+    }
+}
+
+/// Puts their value of a field in the place of ours; whether it was another.
+fn adopt_field(ours: &mut Reply, theirs: &Reply, name: &str) -> bool {
+    match (field_mut(ours, name), theirs.field(name)) {
+        (Some(ours), Some(theirs)) if ours != theirs => {
+            ours.clone_from(theirs);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Removes a field that holds a time, or -1 for never, and that they do not have.
+fn remove_field(ours: &mut Reply, theirs: &Reply, name: &str) -> bool {
+    let is_time = matches!(ours.field(name), Some(Reply::Integer(ms)) if *ms >= -1);
+    if !is_time || theirs.field(name).is_some() {
+        return false;
+    }
+    let is_it = |key: &Reply| matches!(key, Reply::Bulk(bytes) if bytes == name.as_bytes());
+    match ours {
+        Reply::Map(pairs) => pairs.retain(|(key, _)| !is_it(key)),
+        Reply::Array(elements) => {
+            if let Some(at) = elements.iter().position(is_it) {
+                elements.drain(at..at + 2);
+            }
+        }
+        _ => return false,
+    }
+    true
+}

@@ -1,0 +1,334 @@
+//! Random commands, most of them valid, over few keys, groups, consumers and IDs so that they meet.
+
+use fastrand::Rng;
+
+use super::Command;
+
+/// The keys. All hold streams most of the time; any can come to be a string.
+pub(super) const KEYS: &[&str] = &["a", "b", "c", "d"];
+pub(super) const GROUPS: &[&str] = &["g", "h", "i"];
+pub(super) const CONSUMERS: &[&str] = &["x", "y", "z"];
+
+/// How many commands lie between two looks at the whole state.
+const LOOK_INTERVAL: u32 = 60;
+
+/// Names of options, to be put where they do not belong.
+const KEYWORDS: &[&str] = &[
+    "COUNT",
+    "BLOCK",
+    "NOACK",
+    "STREAMS",
+    "GROUP",
+    "MAXLEN",
+    "MINID",
+    "~",
+    "=",
+    "LIMIT",
+    "NOMKSTREAM",
+    "IDLE",
+    "TIME",
+    "RETRYCOUNT",
+    "FORCE",
+    "JUSTID",
+    "LASTID",
+    "MKSTREAM",
+    "ENTRIESREAD",
+    "ENTRIESADDED",
+    "MAXDELETEDID",
+    "FULL",
+    "NX",
+    "XX",
+    "GET",
+    "EX",
+    "PX",
+    "KEEPTTL",
+    "REPLACE",
+    "DB",
+    "*",
+    "$",
+    ">",
+    "-",
+    "+",
+    "",
+];
+
+/// Numbers that are none, or that only just are.
+const ODD_NUMBERS: &[&str] = &[
+    "0",
+    "-1",
+    "x",
+    "",
+    "1.5",
+    " 1",
+    "1 ",
+    "+1",
+    "01",
+    "-0",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "4294967296",
+    "1e3",
+];
+
+/// IDs that are none, or that only just are.
+const ODD_IDS: &[&str] = &[
+    "",
+    "x",
+    "1-",
+    "-1",
+    "1-x",
+    "1-2-3",
+    "0-0",
+    "0",
+    "18446744073709551615-18446744073709551615",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1-18446744073709551615",
+    "1-18446744073709551616",
+    "(",
+    "((1",
+    "01-01",
+    "+1",
+    " 1",
+    "1 ",
+    "1--0",
+    "1--2",
+    "1--02",
+    "-0-1",
+    "007",
+    "1-+1",
+    "-",
+    "+",
+    "$",
+    ">",
+    "*",
+    "1-*",
+    "*-1",
+];
+
+/// Makes commands from a seed.
+pub(super) struct Generator {
+    pub(super) random: Rng,
+    /// What the next IDs are near to, for each key.
+    next_ms: [u64; KEYS.len()],
+    /// Commands still to come in the transaction.
+    queue_left: u32,
+    since_look: u32,
+    /// Whether XREADGROUP and the claims make their consumer though there is nothing for it: since Redis 7.2. With an older one the
+    /// consumer is made before.
+    makes_consumers: bool,
+}
+
+impl Generator {
+    /// For a reference of that version.
+    pub(super) fn new(seed: u64, version: (u32, u32)) -> Self {
+        Self {
+            random: Rng::with_seed(seed),
+            next_ms: [1; KEYS.len()],
+            queue_left: 0,
+            since_look: 0,
+            makes_consumers: version >= (7, 2),
+        }
+    }
+
+    /// The next command, or several that belong together.
+    pub(super) fn next(&mut self) -> Vec<Command> {
+        if self.queue_left > 0 {
+            self.queue_left -= 1;
+            if self.queue_left == 0 {
+                let end = if self.chance(15) { "DISCARD" } else { "EXEC" };
+                return vec![words(end)];
+            }
+        } else {
+            self.since_look += 1;
+            if self.since_look >= LOOK_INTERVAL {
+                self.since_look = 0;
+                return list_looks();
+            }
+            if self.chance(2) {
+                self.queue_left = self.random.u32(2..8);
+                let mut commands = Vec::new();
+                if self.chance(30) {
+                    commands.push(words(&format!("WATCH {}", self.key())));
+                    commands.extend(self.chance(30).then(|| words("UNWATCH")));
+                }
+                commands.push(words("MULTI"));
+                return commands;
+            }
+        }
+        let mut command = match self.random.u32(0..100) {
+            0..100 => self.stream_command(),
+            _ => self.key_command(),
+        };
+        if self.chance(4) {
+            self.break_command(&mut command);
+        }
+        let mut commands = if self.makes_consumers { Vec::new() } else { list_consumers(&command) };
+        commands.push(command);
+        commands
+    }
+
+    /// Whether something of that many per cent happens.
+    pub(super) fn chance(&mut self, percent: u32) -> bool {
+        self.random.u32(0..100) < percent
+    }
+
+    pub(super) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.random.usize(0..from.len())]
+    }
+
+    /// A key; the first ones more often.
+    pub(super) fn key(&mut self) -> &'static str {
+        if self.chance(3) {
+            "nosuchkey"
+        } else {
+            KEYS[self.random.usize(0..KEYS.len()).min(self.random.usize(0..KEYS.len()))]
+        }
+    }
+
+    pub(super) fn group(&mut self) -> &'static str {
+        if self.chance(2) {
+            "nosuchgroup"
+        } else {
+            GROUPS[self.random.usize(0..3).min(self.random.usize(0..3))]
+        }
+    }
+
+    pub(super) fn consumer(&mut self) -> &'static str {
+        if self.chance(2) { "nosuchconsumer" } else { self.pick(CONSUMERS) }
+    }
+
+    /// A count, most often a small one.
+    pub(super) fn count(&mut self) -> String {
+        if self.chance(5) { self.odd_number() } else { self.random.u32(1..12).to_string() }
+    }
+
+    pub(super) fn odd_number(&mut self) -> String {
+        self.pick(ODD_NUMBERS).to_owned()
+    }
+
+    /// An ID somewhere among those that the streams have, or had, or will have.
+    pub(super) fn id(&mut self) -> String {
+        if self.chance(4) {
+            return self.pick(ODD_IDS).to_owned();
+        }
+        let ms = self.random.u64(0..30);
+        if self.chance(30) { ms.to_string() } else { format!("{ms}-{}", self.random.u32(0..4)) }
+    }
+
+    /// An end of a range.
+    pub(super) fn bound(&mut self) -> String {
+        match self.random.u32(0..10) {
+            0..3 => "-".to_owned(),
+            3..6 => "+".to_owned(),
+            6 => format!("({}", self.id()),
+            _ => self.id(),
+        }
+    }
+
+    /// An ID for a new entry of a key: most often above the last one.
+    pub(super) fn new_id(&mut self, key: &str) -> String {
+        let Some(index) = KEYS.iter().position(|known| *known == key) else { return self.id() };
+        if self.chance(1) {
+            self.next_ms[index] = 1;
+        }
+        self.next_ms[index] += self.random.u64(0..10).saturating_sub(8);
+        let ms = self.next_ms[index];
+        match self.random.u32(0..100) {
+            0..60 => format!("{ms}-*"),
+            60..80 => {
+                self.next_ms[index] += 1;
+                format!("{}-{}", ms + 1, self.random.u32(0..3))
+            }
+            80..90 => (ms + 1).to_string(),
+            // IDs from the clock would differ.
+            _ => self.id().replace('*', "9-*"),
+        }
+    }
+
+    /// Breaks a command somewhere: an argument too few or too many, at another place, in other letters.
+    fn break_command(&mut self, command: &mut Command) {
+        // What waits for ever cannot be compared.
+        if command.iter().any(|arg| arg.eq_ignore_ascii_case(b"BLOCK")) {
+            return;
+        }
+        let at = self.random.usize(0..command.len());
+        match self.random.u32(0..7) {
+            0 if command.len() > 1 => {
+                command.remove(at.max(1));
+            }
+            1 => command.insert(at + 1, command[at].clone()),
+            2 if command.len() > 2 => {
+                let other = self.random.usize(1..command.len());
+                command.swap(at.max(1), other);
+            }
+            3 => command.insert(at + 1, not_block(self.pick(KEYWORDS))),
+            4 if at > 0 => command[at] = not_block(self.pick(KEYWORDS)),
+            5 if at > 0 => command[at] = self.odd_number().into_bytes(),
+            _ => {
+                let flip = |byte: &u8| {
+                    if byte.is_ascii_uppercase() {
+                        byte.to_ascii_lowercase()
+                    } else {
+                        byte.to_ascii_uppercase()
+                    }
+                };
+                command[at] = command[at].iter().map(flip).collect();
+            }
+        }
+    }
+}
+
+/// Commands that make the consumer of an XREADGROUP on all of its keys, or of an XCLAIM; none for other commands.
+fn list_consumers(command: &Command) -> Vec<Command> {
+    if [&b"XCLAIM"[..], b"XAUTOCLAIM"].iter().any(|name| command[0].eq_ignore_ascii_case(name)) {
+        return command
+            .get(1..4)
+            .map(|names| [&words("XGROUP CREATECONSUMER")[..], names].concat())
+            .into_iter()
+            .collect();
+    }
+    let find = |word: &[u8]| command.iter().position(|arg| arg.eq_ignore_ascii_case(word));
+    let (Some(group_at), Some(keys_at)) = (find(b"GROUP"), find(b"STREAMS")) else { return Vec::new() };
+    if !command[0].eq_ignore_ascii_case(b"XREADGROUP") || command.len() < group_at + 3 {
+        return Vec::new();
+    }
+    let names = &command[group_at + 1..group_at + 3];
+    // IDs are no keys: what is made of them is refused.
+    command[keys_at + 1..]
+        .iter()
+        .map(|key| [&words("XGROUP CREATECONSUMER")[..], std::slice::from_ref(key), names].concat())
+        .collect()
+}
+
+fn not_block(keyword: &str) -> Vec<u8> {
+    if keyword == "BLOCK" { b"BLOCKS".to_vec() } else { keyword.as_bytes().to_vec() }
+}
+
+/// Commands that show everything there is.
+pub(super) fn list_looks() -> Vec<Command> {
+    let mut looks = vec![];
+    for key in KEYS {
+        looks.push(words(&format!("TYPE {key}")));
+
+        looks.push(words(&format!("XINFO STREAM {key}")));
+        looks.push(words(&format!("XINFO STREAM {key} FULL COUNT 0")));
+        looks.push(words(&format!("XINFO GROUPS {key}")));
+        looks.push(words(&format!("XRANGE {key} - +")));
+        looks.push(words(&format!("GET {key}")));
+        for group in GROUPS {
+            looks.push(words(&format!("XINFO CONSUMERS {key} {group}")));
+            looks.push(words(&format!("XPENDING {key} {group}")));
+            looks.push(words(&format!("XPENDING {key} {group} - + 1000")));
+        }
+    }
+    looks
+}
+
+/// A command from words apart by blanks.
+pub(super) fn words(line: &str) -> Command {
+    line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+}
