@@ -26,7 +26,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Connection,
     summary: "Authenticates the connection.",
     complexity: "O(N) where N is the number of passwords defined for the user",
-    history: &[("6.0.0", "Added ACL style (username and password).")],
+    history: &[("6.0.0", "A username may be given.")],
     arguments: &[
         Argument::new("username", ArgKind::String).optional().since("6.0.0"),
         Argument::new("password", ArgKind::String),

@@ -20,7 +20,7 @@ pub(super) const FLUSHALL: Spec = Spec {
     history: &[("4.0.0", "`ASYNC` came."), ("6.2.0", "`SYNC` came.")],
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     arguments: &[Argument::new(
-        "async",
+        "flush-type",
         ArgKind::OneOf(&[
             Argument::word("async", "ASYNC").since("4.0.0"),
             Argument::word("sync", "SYNC").since("6.2.0"),
@@ -43,7 +43,7 @@ pub(super) const FLUSHDB: Spec = Spec {
     history: &[("4.0.0", "`ASYNC` came."), ("6.2.0", "`SYNC` came.")],
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     arguments: &[Argument::new(
-        "async",
+        "flush-type",
         ArgKind::OneOf(&[
             Argument::word("async", "ASYNC").since("4.0.0"),
             Argument::word("sync", "SYNC").since("6.2.0"),

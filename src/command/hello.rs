@@ -22,10 +22,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Connection,
     summary: "Greets the server: selects the protocol, authenticates, sets the connection's name.",
     complexity: "O(1)",
-    history: &[(
-        "6.2.0",
-        "`protover` made optional; when called without arguments the command reports the current connection's context.",
-    )],
+    history: &[("6.2.0", "`protover` may be left out; then the reply tells what holds.")],
     arguments: &[Argument::new(
         "arguments",
         ArgKind::Block(&[

@@ -6,7 +6,8 @@ use crate::protocol::Reply;
 /// Writes the help of a container command.
 pub(super) fn write_help(reply: &mut Reply, container: &Spec) {
     let name = container.name.to_ascii_uppercase();
-    let lines = container.subcommands.iter().flat_map(|subcommand| subcommand.help.iter().copied());
+    let declared = container.subcommands.iter().flat_map(|subcommand| subcommand.help.iter());
+    let lines = container.help.iter().chain(declared).copied();
     let count = lines.clone().count();
     // A status for each line, as Redis does: redis-cli prints them without quotes.
     reply.array(count + 3);

@@ -34,6 +34,7 @@ mod hello;
 mod help;
 mod incr;
 mod incrbyfloat;
+mod introspect;
 mod keys;
 mod memory;
 mod mget;
@@ -88,6 +89,7 @@ const SPECS: &[&Spec] = &[
     &append::APPEND,
     &auth::SPEC,
     &client::SPEC,
+    &introspect::SPEC,
     &copy::COPY,
     &dbsize::SPEC,
     &incr::DECR,

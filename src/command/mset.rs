@@ -19,7 +19,7 @@ pub(super) const MSET: Spec = Spec {
     complexity: "O(N) for N keys",
     tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
     arguments: &[Argument::new(
-        "key_value",
+        "data",
         ArgKind::Block(&[Argument::new("key", ArgKind::Key(0)), Argument::new("value", ArgKind::String)]),
     )
     .multiple()],
@@ -39,7 +39,7 @@ pub(super) const MSETNX: Spec = Spec {
     complexity: "O(N) for N keys",
     tips: &["request_policy:multi_shard", "response_policy:agg_min"],
     arguments: &[Argument::new(
-        "key_value",
+        "data",
         ArgKind::Block(&[Argument::new("key", ArgKind::Key(0)), Argument::new("value", ArgKind::String)]),
     )
     .multiple()],

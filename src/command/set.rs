@@ -47,9 +47,19 @@ pub(super) const SET: Spec = Spec {
         )
         .optional(),
     ],
+    key_flags: Some(key_flags),
     handler: execute_set,
     ..Spec::DEFAULT
 };
+
+/// With GET it returns what it overwrites.
+fn key_flags(request: Request<'_>) -> KeyFlags {
+    if request.args_from(3).any(|option| option.eq_ignore_ascii_case(b"get")) {
+        KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE)
+    } else {
+        KeyFlags::OW.union(KeyFlags::UPDATE)
+    }
+}
 
 pub(super) const SETNX: Spec = Spec {
     name: "setnx",
@@ -60,6 +70,7 @@ pub(super) const SETNX: Spec = Spec {
     since: "1.0.0",
     group: Group::String,
     summary: "Sets a key to a string if the key is not there.",
+    deprecated: Some(("2.6.12", "`SET` with the `NX` argument")),
     complexity: "O(1)",
     arguments: &[Argument::new("key", ArgKind::Key(0)), Argument::new("value", ArgKind::String)],
     handler: execute_setnx,
@@ -75,6 +86,7 @@ pub(super) const SETEX: Spec = Spec {
     since: "2.0.0",
     group: Group::String,
     summary: "Sets a key to a string and its time to live in seconds.",
+    deprecated: Some(("2.6.12", "`SET` with the `EX` argument")),
     complexity: "O(1)",
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
@@ -94,6 +106,7 @@ pub(super) const PSETEX: Spec = Spec {
     since: "2.6.0",
     group: Group::String,
     summary: "Sets a key to a string and its time to live in milliseconds.",
+    deprecated: Some(("2.6.12", "`SET` with the `PX` argument")),
     complexity: "O(1)",
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),

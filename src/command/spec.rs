@@ -49,6 +49,10 @@ bitflags! {
         const ALL_SHARDS = 1 << 17;
         /// Executed at once within MULTI instead of queued. Ours, not shown.
         const UNQUEUED = 1 << 18;
+        /// Not while data is loaded beside the data that is served.
+        const NO_ASYNC_LOADING = 1 << 19;
+        /// It has keys, but needs none.
+        const NO_MANDATORY_KEYS = 1 << 20;
     }
 }
 
@@ -415,6 +419,9 @@ pub struct Spec {
     pub since: &'static str,
     /// What it is about.
     pub group: Group,
+    /// What is done with the keys of a request, where [`KeyFlags::VARIABLE_FLAGS`] says that it depends
+    /// on the arguments.
+    pub key_flags: Option<fn(Request<'_>) -> KeyFlags>,
     /// Since which version it is deprecated, and what takes its place.
     pub deprecated: Option<(&'static str, &'static str)>,
     /// What it does, in a line.
@@ -444,6 +451,7 @@ impl Spec {
         flags: Flags::empty(),
         keys: &[],
         find_keys: None,
+        key_flags: None,
         categories: Categories::empty(),
         since: "1.0.0",
         group: Group::Generic,

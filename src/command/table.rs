@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
-use super::spec::{Flags, Spec};
+use super::spec::{Flags, KeyFlags, KeySpec, Spec};
 use crate::protocol::Request;
 
 /// A command or subcommand, with what the table knows of it.
@@ -42,6 +42,26 @@ impl Command {
             }
         }
         positions
+    }
+
+    /// The positions of the keys in a request of this command, and what is done with each; `None` when
+    /// the request is not of the command's form.
+    pub fn find_keys(&self, request: Request<'_>) -> Option<Vec<(usize, KeyFlags)>> {
+        let flags_of = |keys: &KeySpec| match self.spec.key_flags {
+            Some(flags) if keys.flags.contains(KeyFlags::VARIABLE_FLAGS) => flags(request),
+            _ => keys.flags,
+        };
+        if let (Some(find), Some(keys)) = (self.spec.find_keys, self.spec.keys.first()) {
+            let (first, len) = find(request)?;
+            return Some((first..first + len).map(|at| (at, flags_of(keys))).collect());
+        }
+        let mut found = Vec::new();
+        for keys in self.spec.keys {
+            let mut positions = SmallVec::new();
+            keys.find_positions(request, &mut positions)?;
+            found.extend(positions.into_iter().map(|at| (at, flags_of(keys))));
+        }
+        Some(found)
     }
 
     /// Whether it may change data.

@@ -15,7 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "xautoclaim",
     arity: -6,
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))],
     categories: Categories::STREAM,
     since: "6.2.0",
     group: Group::Stream,

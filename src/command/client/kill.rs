@@ -19,14 +19,11 @@ pub(super) const SPEC: Spec = Spec {
     summary: "Closes connections.",
     complexity: "O(N) where N is the number of client connections",
     history: &[
-        ("2.8.12", "Added new filter format."),
-        ("2.8.12", "`ID` option."),
-        ("3.2.0", "Added `master` type in for `TYPE` option."),
-        (
-            "5.0.0",
-            "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility.",
-        ),
-        ("6.2.0", "`LADDR` option."),
+        ("2.8.12", "Filters came."),
+        ("2.8.12", "`ID` came."),
+        ("3.2.0", "`TYPE` takes `master`."),
+        ("5.0.0", "`TYPE` takes `replica`, and `slave` as before."),
+        ("6.2.0", "`LADDR` came."),
     ],
     arguments: &[Argument::new(
         "filter",

@@ -19,7 +19,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Connection,
     summary: "Holds commands back for a while.",
     complexity: "O(1)",
-    history: &[("6.2.0", "`CLIENT PAUSE WRITE` mode added along with the `mode` option.")],
+    history: &[("6.2.0", "The mode may be given.")],
     arguments: &[
         Argument::new("timeout", ArgKind::Integer),
         Argument::new(

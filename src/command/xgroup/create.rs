@@ -29,7 +29,10 @@ pub(super) const SPEC: Spec = Spec {
             ArgKind::OneOf(&[Argument::new("id", ArgKind::String), Argument::word("new-id", "$")]),
         ),
         Argument::word("mkstream", "MKSTREAM").optional(),
-        Argument::new("entries-read", ArgKind::Integer).token("ENTRIESREAD").optional(),
+        Argument::new("entriesread", ArgKind::Integer)
+            .token("ENTRIESREAD")
+            .optional()
+            .display("entries-read"),
     ],
     help: &[
         "CREATE <key> <groupname> <id|$> [option]",

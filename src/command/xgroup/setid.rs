@@ -28,7 +28,10 @@ pub(super) const SPEC: Spec = Spec {
             "id-selector",
             ArgKind::OneOf(&[Argument::new("id", ArgKind::String), Argument::word("new-id", "$")]),
         ),
-        Argument::new("entriesread", ArgKind::Integer).token("ENTRIESREAD").optional(),
+        Argument::new("entriesread", ArgKind::Integer)
+            .token("ENTRIESREAD")
+            .optional()
+            .display("entries-read"),
     ],
     help: &[
         "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
