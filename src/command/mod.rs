@@ -36,6 +36,7 @@ mod incr;
 mod incrbyfloat;
 mod introspect;
 mod keys;
+mod lists;
 mod memory;
 mod mget;
 mod mset;
@@ -51,6 +52,7 @@ mod reset;
 mod scan;
 mod select;
 mod set;
+mod sets;
 mod spec;
 mod strlen;
 mod swapdb;
@@ -114,6 +116,9 @@ const SPECS: &[&Spec] = &[
     &incr::INCRBY,
     &incrbyfloat::SPEC,
     &keys::SPEC,
+    &lists::LLEN,
+    &lists::LPUSH,
+    &lists::LRANGE,
     &memory::SPEC,
     &mget::SPEC,
     &copy::MOVE,
@@ -133,12 +138,15 @@ const SPECS: &[&Spec] = &[
     &rename::RENAME,
     &rename::RENAMENX,
     &reset::SPEC,
+    &sets::SADD,
     &scan::SPEC,
+    &sets::SCARD,
     &select::SPEC,
     &set::SET,
     &set::SETEX,
     &set::SETNX,
     &append::SETRANGE,
+    &sets::SMEMBERS,
     &strlen::SPEC,
     &getrange::SUBSTR,
     &swapdb::SPEC,

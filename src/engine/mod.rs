@@ -1,4 +1,4 @@
-//! The data: keys, streams, groups and strings.
+//! The data: keys, streams, groups and strings; lists and sets as far as tests of other types need them.
 //!
 //! Synchronous, without input or output, without a clock and without the protocol: what time it is
 //! and what a client asked for comes in as arguments. Nothing here fails but by returning `None` or
@@ -9,5 +9,5 @@ mod keyspace;
 mod stream;
 
 pub use group::{Consumer, ConsumerSlot, Consumers, Group, Groups, Pending, PendingEntry};
-pub use keyspace::{Db, Key, KeyEntry, StringValue, Value};
+pub use keyspace::{Db, Key, KeyEntry, ListValue, SetValue, StringValue, Value};
 pub use stream::{BlockLimits, Entry, FieldValue, Stream, StreamId, Trim, TrimStrategy};

@@ -25,6 +25,7 @@ scripts! {
     key_names
     key_recovery
     key_streams
+    other_types
     stream_add
     string_numbers
     string_parts

@@ -6,6 +6,8 @@ use hashbrown::HashTable;
 use slab::Slab;
 
 use super::key::Key;
+use super::list::ListValue;
+use super::set::SetValue;
 use super::string::StringValue;
 use crate::engine::stream::Stream;
 
@@ -16,6 +18,10 @@ pub enum Value {
     String(StringValue),
     /// A stream.
     Stream(Box<Stream>),
+    /// A list.
+    List(Box<ListValue>),
+    /// A set.
+    Set(Box<SetValue>),
 }
 
 impl Value {
@@ -24,6 +30,8 @@ impl Value {
         match self {
             Self::String(_) => "string",
             Self::Stream(_) => "stream",
+            Self::List(_) => "list",
+            Self::Set(_) => "set",
         }
     }
 
@@ -32,6 +40,8 @@ impl Value {
         match self {
             Self::String(string) => string.encoding(),
             Self::Stream(_) => "stream",
+            Self::List(list) => list.encoding(),
+            Self::Set(set) => set.encoding(),
         }
     }
 
@@ -40,6 +50,8 @@ impl Value {
         match self {
             Self::String(string) => string.heap_bytes(),
             Self::Stream(stream) => size_of::<Stream>() + stream.heap_bytes(),
+            Self::List(list) => size_of::<ListValue>() + list.heap_bytes(),
+            Self::Set(set) => size_of::<SetValue>() + set.heap_bytes(),
         }
     }
 }

@@ -1,0 +1,107 @@
+//! LPUSH, LLEN and LRANGE, so that there are lists: see [`ListValue`].
+
+use super::argument::parse_integer;
+use super::context::{Context, Outcome};
+use super::error::CommandError;
+use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
+use crate::engine::{Key, KeyEntry, ListValue, Value};
+use crate::protocol::Request;
+use crate::state::Change;
+
+pub(super) const LPUSH: Spec = Spec {
+    name: "lpush",
+    arity: -3,
+    flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::INSERT))],
+    categories: Categories::LIST,
+    since: "1.0.0",
+    group: Group::List,
+    summary: "Puts elements before those of a list; makes the list if it is not there.",
+    complexity: "O(N) for N elements that are put there",
+    history: &[("2.4.0", "Several elements may be given.")],
+    arguments: &[Argument::new("key", ArgKind::Key(0)), Argument::new("element", ArgKind::String).multiple()],
+    handler: execute_lpush,
+    ..Spec::DEFAULT
+};
+
+pub(super) const LLEN: Spec = Spec {
+    name: "llen",
+    arity: 2,
+    flags: Flags::READONLY.union(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RO)],
+    categories: Categories::LIST,
+    since: "1.0.0",
+    group: Group::List,
+    summary: "Counts the elements of a list.",
+    complexity: "O(1)",
+    arguments: &[Argument::new("key", ArgKind::Key(0))],
+    handler: execute_llen,
+    ..Spec::DEFAULT
+};
+
+pub(super) const LRANGE: Spec = Spec {
+    name: "lrange",
+    arity: 4,
+    flags: Flags::READONLY,
+    keys: &[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))],
+    categories: Categories::LIST,
+    since: "1.0.0",
+    group: Group::List,
+    summary: "Returns a range of a list's elements.",
+    complexity: "O(S+N) for N elements behind S others",
+    arguments: &[
+        Argument::new("key", ArgKind::Key(0)),
+        Argument::new("start", ArgKind::Integer),
+        Argument::new("stop", ArgKind::Integer),
+    ],
+    handler: execute_lrange,
+    ..Spec::DEFAULT
+};
+
+fn as_list(entry: Option<&mut KeyEntry>) -> Result<Option<&mut ListValue>, CommandError> {
+    match entry.map(|entry| &mut entry.value) {
+        None => Ok(None),
+        Some(Value::List(list)) => Ok(Some(list)),
+        Some(_) => Err(CommandError::WrongType),
+    }
+}
+
+fn execute_lpush(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let keys = &mut *context.keys;
+    let key = Key::new(request.arg(1));
+    if as_list(keys.find_for_write(&key))?.is_none() {
+        keys.insert(&key, Value::List(Box::default()), None);
+    }
+    let Some(list) = as_list(keys.find_for_write(&key))? else {
+        unreachable!("it was there, or was put there above")
+    };
+    request.args_from(2).for_each(|element| list.push_front(element));
+    let len = list.len();
+    let effect = keys.begin_effect(request.len());
+    effect.arg(b"LPUSH");
+    request.args_from(1).for_each(|arg| effect.arg(arg));
+    keys.changed(&key, Change::Updated);
+    context.reply.count(len as u64);
+    Ok(Outcome::Done)
+}
+
+fn execute_llen(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let list = as_list(context.keys.find(&Key::new(request.arg(1))))?;
+    context.reply.count(list.map_or(0, |list| list.len()) as u64);
+    Ok(Outcome::Done)
+}
+
+fn execute_lrange(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let (first, last) = (parse_integer(request.arg(2))?, parse_integer(request.arg(3))?);
+    let Some(list) = as_list(context.keys.find(&Key::new(request.arg(1))))? else {
+        context.reply.array(0);
+        return Ok(Outcome::Done);
+    };
+    let len = list.len() as i64;
+    let from_start = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
+    let (first, end) = (from_start(first).max(0), from_start(last).saturating_add(1).min(len));
+    let elements = list.iter().skip(first as usize).take(end.saturating_sub(first).max(0) as usize);
+    context.reply.array(elements.clone().count());
+    elements.for_each(|element| context.reply.bulk(element));
+    Ok(Outcome::Done)
+}
