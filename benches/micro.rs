@@ -192,7 +192,7 @@ mod pending_10000 {
                 id: build_id(index),
                 delivered_ms: index,
                 delivery_count: 1,
-                consumer,
+                consumer: Some(consumer),
             });
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Names<'a> {
 /// Entries that were delivered, and how often each was by now.
 #[derive(Debug, Default)]
 pub(super) struct Delivered {
-    entries: SmallVec<[(StreamId, u32); 16]>,
+    entries: SmallVec<[(StreamId, u64); 16]>,
 }
 
 impl Delivered {
@@ -53,7 +53,7 @@ impl Delivered {
             effect.arg(b"TIME");
             effect.arg_unsigned(delivered_ms);
             effect.arg(b"RETRYCOUNT");
-            effect.arg_unsigned(u64::from(run[0].1));
+            effect.arg_unsigned(run[0].1);
             effect.arg(b"FORCE");
             effect.arg(b"JUSTID");
         }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::engine::{Entry, FieldValue, Stream, StreamId};
+use crate::engine::{Entry, FieldValue, Group, PendingEntry, Stream, StreamId};
 use crate::protocol::Reply;
 
 /// Writes an entry: its ID, and an array of its fields' names and values.
@@ -62,4 +62,9 @@ pub(super) fn write_range(
         }
         written as usize
     });
+}
+
+/// The name of the consumer that an entry is pending for; empty when it is nobody's.
+pub(super) fn owner_name<'a>(group: &'a Group, entry: &PendingEntry) -> &'a [u8] {
+    entry.consumer.map_or(b"", |owner| group.consumers().get(owner).name())
 }

@@ -109,7 +109,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
             removed.push(entry.id);
             count -= 1;
         } else if now_ms.saturating_sub(entry.delivered_ms) >= arguments.idle_ms_min {
-            found.push(*entry);
+            found.push(entry);
             count -= 1;
         }
     }
@@ -119,12 +119,12 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     reply.stream_id(cursor);
     reply.array(found.len());
     for mut entry in found {
-        entry.consumer = slot;
+        entry.consumer = Some(slot);
         entry.delivered_ms = now_ms;
         if arguments.just_id {
             reply.stream_id(entry.id);
         } else {
-            entry.delivery_count = entry.delivery_count.saturating_add(1);
+            entry.count_delivery();
             stream.find_entry(entry.id, |found| write_entry(reply, found));
         }
         delivered.push(&entry);

@@ -46,7 +46,7 @@ struct Arguments {
     idle_ms_min: u64,
     ids: SmallVec<[StreamId; 16]>,
     delivered_ms: u64,
-    retry_count: Option<u32>,
+    retry_count: Option<u64>,
     force: bool,
     just_id: bool,
     last_id: Option<StreamId>,
@@ -91,8 +91,7 @@ fn parse(request: Request<'_>, now_ms: u64) -> Result<Arguments, CommandError> {
                 let count = parse_i64(value)
                     .ok_or(CommandError::Other("ERR Invalid RETRYCOUNT option argument for XCLAIM"))?;
                 // A negative one counts as none given.
-                arguments.retry_count =
-                    u64::try_from(count).ok().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+                arguments.retry_count = u64::try_from(count).ok();
                 at += 1;
             }
             Some(value) if option.eq_ignore_ascii_case(b"lastid") => {
@@ -166,7 +165,7 @@ fn claim(
         for &id in &arguments.ids {
             let exists = stream.contains(id);
             let Some(group) = stream.groups_mut().find_mut(group) else { break };
-            let pending = group.pending().find(id).copied();
+            let pending = group.pending().find(id);
             if !exists {
                 if pending.is_some() {
                     group.acknowledge(id);
@@ -175,7 +174,7 @@ fn claim(
                 continue;
             }
             let Some(mut entry) = pending.or_else(|| {
-                let new = PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer: slot };
+                let new = PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer: Some(slot) };
                 arguments.force.then_some(new)
             }) else {
                 continue;
@@ -184,11 +183,11 @@ fn claim(
             if pending.is_some() && arguments.idle_ms_min > 0 && idle_ms < arguments.idle_ms_min {
                 continue;
             }
-            entry.consumer = slot;
+            entry.consumer = Some(slot);
             entry.delivered_ms = arguments.delivered_ms;
             match arguments.retry_count {
                 Some(count) => entry.delivery_count = count,
-                None if !arguments.just_id => entry.delivery_count = entry.delivery_count.saturating_add(1),
+                None if !arguments.just_id => entry.count_delivery(),
                 None => {}
             }
             group.assign(entry);

@@ -2,6 +2,7 @@
 
 use super::argument::{Bound, parse_integer, parse_range_bound};
 use super::context::{Context, Outcome};
+use super::entry::owner_name;
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{self, Key, PendingEntry, StreamId};
@@ -105,17 +106,17 @@ fn write_summary(reply: &mut Reply, group: &engine::Group) {
 fn write_entries(reply: &mut Reply, group: &engine::Group, filters: &Filters<'_>, now_ms: u64) {
     let pending = group.pending();
     let idle_ms = |entry: &PendingEntry| now_ms.saturating_sub(entry.delivered_ms);
-    let wanted = |entry: &&PendingEntry| idle_ms(entry) >= filters.idle_ms_min;
-    let in_range = |entry: &&PendingEntry| entry.id <= filters.end;
+    let wanted = |entry: &PendingEntry| idle_ms(entry) >= filters.idle_ms_min;
+    let in_range = |entry: &PendingEntry| entry.id <= filters.end;
     let count = usize::try_from(filters.count).unwrap_or(usize::MAX);
     reply.array_counted(|reply| {
         let mut written = 0;
-        let mut write = |entry: &PendingEntry| {
+        let mut write = |entry: PendingEntry| {
             reply.array(4);
             reply.stream_id(entry.id);
-            reply.bulk(group.consumers().get(entry.consumer).name());
-            reply.count(idle_ms(entry));
-            reply.count(u64::from(entry.delivery_count));
+            reply.bulk(owner_name(group, &entry));
+            reply.count(idle_ms(&entry));
+            reply.count(entry.delivery_count);
             written += 1;
         };
         match filters.consumer.map(|name| group.consumers().find(name)) {

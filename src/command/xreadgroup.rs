@@ -194,7 +194,7 @@ fn deliver_new(
                 id: entry.id,
                 delivered_ms: now_ms,
                 delivery_count: 1,
-                consumer: slot,
+                consumer: Some(slot),
             });
             if delivered.len() == count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -208,7 +208,7 @@ fn deliver_new(
     if !arguments.no_ack {
         group.consumers_mut().get_mut(slot).active_ms = Some(now_ms);
         for id in delivered.ids() {
-            group.assign(PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer: slot });
+            group.assign(PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer: Some(slot) });
         }
         delivered.write_effects(keys, names, now_ms);
     }
@@ -260,7 +260,6 @@ fn deliver_again(
             .pending()
             .iter_consumer_from(slot, start)
             .take(count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX)))
-            .copied()
             .collect(),
         None => Vec::new(),
     };
@@ -272,7 +271,7 @@ fn deliver_again(
         let found = stream.find_entry(entry.id, |found| write_entry(reply, found)).is_some();
         if found {
             entry.delivered_ms = now_ms;
-            entry.delivery_count = entry.delivery_count.saturating_add(1);
+            entry.count_delivery();
             delivered.push(&entry);
             again.push(entry);
         } else {

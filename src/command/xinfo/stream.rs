@@ -2,7 +2,7 @@
 
 use super::super::argument::parse_integer;
 use super::super::context::{Context, Outcome};
-use super::super::entry::{Order, write_entry, write_range};
+use super::super::entry::{Order, owner_name, write_entry, write_range};
 use super::super::error::CommandError;
 use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use super::{find_stream, write_known};
@@ -188,9 +188,9 @@ fn write_group(
     for entry in group.pending().iter_from(StreamId::MIN).take(shown(group.pending().len())) {
         reply.array(4);
         reply.stream_id(entry.id);
-        reply.bulk(group.consumers().get(entry.consumer).name());
+        reply.bulk(owner_name(group, &entry));
         reply.count(entry.delivered_ms);
-        reply.count(u64::from(entry.delivery_count));
+        reply.count(entry.delivery_count);
     }
     reply.text("consumers");
     reply.array(group.consumers().len());
@@ -213,7 +213,7 @@ fn write_group(
             reply.array(3);
             reply.stream_id(entry.id);
             reply.count(entry.delivered_ms);
-            reply.count(u64::from(entry.delivery_count));
+            reply.count(entry.delivery_count);
         }
     }
 }

@@ -109,6 +109,18 @@ impl Consumers {
 }
 
 impl ConsumerSlot {
+    /// The slot as a number below `u32::MAX`, which stands for none.
+    #[inline]
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The slot of a number; `None` for `u32::MAX`.
+    #[inline]
+    pub(super) fn from_number(number: u32) -> Option<Self> {
+        (number != u32::MAX).then_some(Self(number))
+    }
+
     /// The bit that stands for the slot in a leaf's summary; slots share bits.
     #[inline]
     pub(super) fn summary_bit(self) -> u64 {

@@ -39,20 +39,24 @@ impl Group {
         &self.pending
     }
 
-    /// Makes an entry pending for a consumer, whether or not it was for another one before.
+    /// Makes an entry pending for a consumer or for nobody, whether or not it was for another one before.
     #[inline]
     pub fn assign(&mut self, entry: PendingEntry) {
-        if let Some(before) = self.pending.insert(entry) {
-            self.consumers.get_mut(before.consumer).pending -= 1;
+        if let Some(owner) = self.pending.insert(entry).and_then(|before| before.consumer) {
+            self.consumers.get_mut(owner).pending -= 1;
         }
-        self.consumers.get_mut(entry.consumer).pending += 1;
+        if let Some(owner) = entry.consumer {
+            self.consumers.get_mut(owner).pending += 1;
+        }
     }
 
     /// Takes an entry off the pending ones (XACK); returns it, or `None` when it was not pending.
     #[inline]
     pub fn acknowledge(&mut self, id: StreamId) -> Option<PendingEntry> {
         let entry = self.pending.remove(id)?;
-        self.consumers.get_mut(entry.consumer).pending -= 1;
+        if let Some(owner) = entry.consumer {
+            self.consumers.get_mut(owner).pending -= 1;
+        }
         Some(entry)
     }
 
@@ -79,7 +83,8 @@ impl Group {
             assert_eq!(counted, consumer.pending());
         }
         let counted: u64 = self.consumers.iter().map(|(_, consumer)| consumer.pending()).sum();
-        assert_eq!(counted, self.pending.len());
+        let unowned = self.pending.iter_from(StreamId::MIN).filter(|entry| entry.consumer.is_none()).count();
+        assert_eq!(counted + unowned as u64, self.pending.len());
     }
 }
 
@@ -105,7 +110,7 @@ mod tests {
                         id: StreamId::new(id, 0),
                         delivered_ms: time,
                         delivery_count: 1,
-                        consumer: slot,
+                        consumer: Some(slot),
                     });
                     model.insert(id, (time, name[0]));
                 };
@@ -156,7 +161,7 @@ mod tests {
                 id: StreamId::new(n, 0),
                 delivered_ms: n,
                 delivery_count: 1,
-                consumer: slot,
+                consumer: Some(slot),
             });
         }
         let full = group.heap_bytes();

@@ -23,13 +23,70 @@ pub struct PendingEntry {
     pub id: StreamId,
     /// When it was last delivered, in milliseconds since the Unix epoch.
     pub delivered_ms: u64,
-    /// How often it was delivered.
-    pub delivery_count: u32,
-    /// Whom it was delivered to.
-    pub consumer: ConsumerSlot,
+    /// How often it was delivered. What does not fit into 48 bits is kept as `i64::MAX`, which stands for an entry that was
+    /// given up.
+    pub delivery_count: u64,
+    /// Whom it was delivered to; `None` when it was handed back, and is nobody's.
+    pub consumer: Option<ConsumerSlot>,
 }
 
-const _: () = assert!(size_of::<PendingEntry>() == 32);
+impl PendingEntry {
+    /// Counts one more delivery.
+    pub fn count_delivery(&mut self) {
+        self.delivery_count = self.delivery_count.saturating_add(1).min(i64::MAX as u64);
+    }
+}
+
+/// A pending entry as it is kept: two numbers of 48 bits and a slot, packed behind the ID.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    id: StreamId,
+    /// From the lowest bit: 48 of the delivery time, 48 of the count, 32 of the slot.
+    rest: u128,
+}
+
+const _: () = assert!(size_of::<Packed>() == 32);
+
+const BITS_48: u128 = (1 << 48) - 1;
+const NOBODY: u32 = u32::MAX;
+
+impl From<PendingEntry> for Packed {
+    #[inline]
+    fn from(entry: PendingEntry) -> Self {
+        let delivered_ms = u128::from(entry.delivered_ms).min(BITS_48);
+        let count = u128::from(entry.delivery_count).min(BITS_48);
+        let slot = u128::from(entry.consumer.map_or(NOBODY, ConsumerSlot::number));
+        Self { id: entry.id, rest: delivered_ms | count << 48 | slot << 96 }
+    }
+}
+
+impl Packed {
+    #[inline]
+    fn delivered_ms(&self) -> u64 {
+        (self.rest & BITS_48) as u64
+    }
+
+    #[inline]
+    fn consumer(&self) -> Option<ConsumerSlot> {
+        ConsumerSlot::from_number((self.rest >> 96) as u32)
+    }
+
+    #[inline]
+    fn summary_bit(&self) -> u64 {
+        self.consumer().map_or(0, ConsumerSlot::summary_bit)
+    }
+
+    #[inline]
+    fn unpack(&self) -> PendingEntry {
+        let count = self.rest >> 48 & BITS_48;
+        PendingEntry {
+            id: self.id,
+            delivered_ms: self.delivered_ms(),
+            delivery_count: if count == BITS_48 { i64::MAX as u64 } else { count as u64 },
+            consumer: self.consumer(),
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Leaf {
@@ -39,11 +96,11 @@ struct Leaf {
     delivered_ms_min: u64,
     /// The bits of all consumers that have entries here, and maybe of others.
     consumers: u64,
-    entries: VecDeque<PendingEntry>,
+    entries: VecDeque<Packed>,
 }
 
 impl Leaf {
-    fn new(entry: PendingEntry) -> Self {
+    fn new(entry: Packed) -> Self {
         let mut leaf =
             Self { from: entry.id, delivered_ms_min: u64::MAX, consumers: 0, entries: VecDeque::new() };
         leaf.cover(&entry);
@@ -53,9 +110,9 @@ impl Leaf {
 
     /// Makes the summary cover an entry.
     #[inline]
-    fn cover(&mut self, entry: &PendingEntry) {
-        self.delivered_ms_min = self.delivered_ms_min.min(entry.delivered_ms);
-        self.consumers |= entry.consumer.summary_bit();
+    fn cover(&mut self, entry: &Packed) {
+        self.delivered_ms_min = self.delivered_ms_min.min(entry.delivered_ms());
+        self.consumers |= entry.summary_bit();
     }
 
     /// Makes the summary exact.
@@ -109,13 +166,14 @@ impl Pending {
     }
 
     /// The pending entry of this ID.
-    pub fn find(&self, id: StreamId) -> Option<&PendingEntry> {
+    pub fn find(&self, id: StreamId) -> Option<PendingEntry> {
         let leaf = self.leaves.get(self.leaf_of(id))?;
-        leaf.search(id).ok().map(|at| &leaf.entries[at])
+        leaf.search(id).ok().map(|at| leaf.entries[at].unpack())
     }
 
     /// Puts an entry in; returns the one of the same ID that was there.
     pub(super) fn insert(&mut self, entry: PendingEntry) -> Option<PendingEntry> {
+        let entry = Packed::from(entry);
         if let Some(last) = self.leaves.back_mut()
             && last.entries.back().is_none_or(|back| back.id < entry.id)
         {
@@ -138,7 +196,7 @@ impl Pending {
         let at = match leaf.search(entry.id) {
             Ok(at) => {
                 leaf.cover(&entry);
-                return Some(std::mem::replace(&mut leaf.entries[at], entry));
+                return Some(std::mem::replace(&mut leaf.entries[at], entry).unpack());
             }
             Err(at) => at,
         };
@@ -164,7 +222,7 @@ impl Pending {
         let entry = leaf.search(id).ok().and_then(|at| leaf.entries.remove(at))?;
         self.len -= 1;
         self.rebalance(index);
-        Some(entry)
+        Some(entry.unpack())
     }
 
     /// Gives memory back after a removal in the leaf at `index`.
@@ -198,13 +256,14 @@ impl Pending {
     }
 
     /// The entries from `start` on, in the order of their IDs.
-    pub fn iter_from(&self, start: StreamId) -> impl Iterator<Item = &PendingEntry> {
+    pub fn iter_from(&self, start: StreamId) -> impl Iterator<Item = PendingEntry> {
         let index = self.leaf_of(start);
         let at = self.leaves.get(index).map_or(0, |leaf| leaf.search(start).unwrap_or_else(|at| at));
         self.leaves
             .range(index.min(self.leaves.len())..)
             .enumerate()
             .flat_map(move |(n, leaf)| leaf.entries.range(if n == 0 { at } else { 0 }..))
+            .map(Packed::unpack)
     }
 
     /// A consumer's entries from `start` on, in the order of their IDs; leaves without any of the
@@ -213,14 +272,15 @@ impl Pending {
         &self,
         consumer: ConsumerSlot,
         start: StreamId,
-    ) -> impl Iterator<Item = &PendingEntry> {
+    ) -> impl Iterator<Item = PendingEntry> {
         let index = self.leaf_of(start);
         let bit = consumer.summary_bit();
         self.leaves
             .range(index.min(self.leaves.len())..)
             .filter(move |leaf| leaf.consumers & bit != 0)
             .flat_map(|leaf| &leaf.entries)
-            .filter(move |entry| entry.consumer == consumer && entry.id >= start)
+            .filter(move |entry| entry.consumer() == Some(consumer) && entry.id >= start)
+            .map(Packed::unpack)
     }
 
     /// The first entry's ID.
@@ -239,7 +299,7 @@ impl Pending {
         for leaf in &mut self.leaves {
             if leaf.consumers & consumer.summary_bit() != 0 {
                 let before = leaf.entries.len();
-                leaf.entries.retain(|entry| entry.consumer != consumer);
+                leaf.entries.retain(|entry| entry.consumer() != Some(consumer));
                 if leaf.entries.len() < before {
                     removed += (before - leaf.entries.len()) as u64;
                     leaf.entries.shrink_to_fit();
@@ -253,7 +313,7 @@ impl Pending {
 
     /// Memory behind the struct, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.leaves.capacity() * size_of::<Leaf>() + self.len as usize * size_of::<PendingEntry>()
+        self.leaves.capacity() * size_of::<Leaf>() + self.len as usize * size_of::<Packed>()
     }
 
     #[cfg(test)]
@@ -265,8 +325,8 @@ impl Pending {
             assert!(previous < Some(leaf.from), "a leaf begins above the one before");
             for entry in &leaf.entries {
                 assert!(entry.id >= leaf.from && previous < Some(entry.id), "entries are ordered");
-                assert!(entry.delivered_ms >= leaf.delivered_ms_min);
-                assert!(leaf.consumers & entry.consumer.summary_bit() != 0);
+                assert!(entry.delivered_ms() >= leaf.delivered_ms_min);
+                assert_eq!(leaf.consumers & entry.summary_bit(), entry.summary_bit());
                 previous = Some(entry.id);
                 len += 1;
             }
