@@ -243,9 +243,12 @@ impl Run {
                 });
             }
             Step::AwaitBlocked { clients } => {
-                let wanted = format!("blocked_clients:{clients}\r\n");
+                let wanted: usize = clients.parse().map_err(|_| "a number of clients is wanted")?;
                 let client = self.client(server, CONTROL);
-                await_true(&wanted, || client.call("INFO clients").text().contains(&wanted));
+                let is_blocked = |line: &&str| line.contains(" flags=b");
+                await_true(&format!("{wanted} blocked"), || {
+                    client.call("CLIENT LIST").text().lines().filter(is_blocked).count() == wanted
+                });
             }
             Step::Close { client } => {
                 self.clients.remove(client).ok_or("no such connection")?;
