@@ -20,7 +20,7 @@ pub(super) const COPY: Spec = Spec {
     since: "6.2.0",
     group: Group::Generic,
     summary: "Copies a key under another name, or into another database.",
-    complexity: "O(1) for a string, O(N) for a stream of N blocks",
+    complexity: "O(1) for a string, O(N) for a stream of N blocks and pending entries",
     arguments: &[
         Argument::new("source", ArgKind::Key(0)),
         Argument::new("destination", ArgKind::Key(1)),

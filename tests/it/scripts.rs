@@ -25,6 +25,8 @@ scripts! {
     key_names
     key_recovery
     key_streams
+    key_waiters
+    key_waiters_of_groups
     other_types
     stream_add
     string_numbers
