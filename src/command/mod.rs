@@ -11,6 +11,7 @@
 mod append;
 mod argument;
 mod auth;
+mod bgrewriteaof;
 mod client;
 mod context;
 mod copy;
@@ -18,6 +19,9 @@ mod dbsize;
 mod del;
 mod deliver;
 mod discard;
+mod dump;
+#[cfg(test)]
+mod dump_tests;
 mod echo;
 mod entry;
 mod error;
@@ -49,6 +53,7 @@ mod read;
 mod rename;
 mod replay;
 mod reset;
+mod rewrite;
 mod scan;
 mod select;
 mod set;
@@ -80,6 +85,7 @@ mod xtrim;
 pub use context::{Blocked, Context, Outcome};
 pub use error::CommandError;
 pub use replay::{Replay, uncounted};
+pub use rewrite::start_rewrite;
 pub use spec::{
     ArgKind, Argument, BeginSearch, Categories, FindKeys, FindOwnKeys, Flags, Group, Handler, KeyFlags,
     KeySpec, Spec,
@@ -90,6 +96,7 @@ pub use table::{Command, Table, table};
 const SPECS: &[&Spec] = &[
     &append::APPEND,
     &auth::SPEC,
+    &bgrewriteaof::SPEC,
     &client::SPEC,
     &introspect::SPEC,
     &copy::COPY,

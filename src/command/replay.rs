@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use super::argument::parse_stream_id_strict;
 use super::context::{Context, Outcome};
+use super::dump::{CONSUMER_TIMES, PENDING_FOR_NOBODY};
 use super::table::table;
+use crate::engine::{Key, PendingEntry};
 use crate::log::Effects;
 use crate::metrics::{CommandCounters, WorkerMetrics};
+use crate::number::parse_u64;
 use crate::protocol::{Protocol, Reply, Request};
 use crate::state::{ClientHandle, Keys, Session, ShardSet, Shared};
 
@@ -48,6 +52,9 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// What the command was refused with: the log is not one that this server, or one like it, wrote.
     pub fn apply(&mut self, request: Request<'_>) -> Result<(), String> {
+        if request.arg(0).starts_with(b"#") {
+            return self.apply_hidden(request);
+        }
         let command = table().find(request.arg(0)).and_then(|command| match request.get(1) {
             Some(name) if !command.spec.subcommands.is_empty() => table().find_subcommand(command, name),
             _ => Some(command),
@@ -59,6 +66,7 @@ impl<'a> Replay<'a> {
             return Err(format!("wrong number of arguments for '{}'", command.full_name));
         }
         self.keys.db = self.session.db;
+        self.reply.truncate(0);
         let mut context = Context {
             shared: self.shared,
             metrics: self.metrics,
@@ -68,7 +76,6 @@ impl<'a> Replay<'a> {
         };
         let result = (command.spec.handler)(&mut context, request);
         self.keys.forget_effects();
-        self.reply.truncate(0);
         match result {
             Ok(Outcome::Done) => Ok(()),
             Ok(_) => Err(format!("'{}' has no place in a log", command.full_name)),
@@ -76,5 +83,52 @@ impl<'a> Replay<'a> {
                 Err(format!("{}: {}", command.full_name, String::from_utf8_lossy(&error.message())))
             }
         }
+    }
+
+    /// Executes an effect that is no command.
+    fn apply_hidden(&mut self, request: Request<'_>) -> Result<(), String> {
+        self.keys.db = self.session.db;
+        self.execute_hidden(request)
+            .ok_or_else(|| format!("wrong hidden effect '{}'", String::from_utf8_lossy(request.arg(0))))
+    }
+
+    /// The same; `None` when it cannot be executed.
+    fn execute_hidden(&mut self, request: Request<'_>) -> Option<()> {
+        let stream = self.keys.find_stream_for_write(&Key::new(request.get(1)?)).ok()??;
+        let group = stream.groups_mut().find_mut(request.get(2)?)?;
+        match request.arg(0) {
+            CONSUMER_TIMES => {
+                let seen_ms = parse_u64(request.get(4)?)?;
+                let active_ms = match request.get(5)? {
+                    b"-" => None,
+                    text => Some(parse_u64(text)?),
+                };
+                let slot = group.consumers().find(request.arg(3))?;
+                let consumer = group.consumers_mut().get_mut(slot);
+                (consumer.seen_ms, consumer.active_ms) = (seen_ms, active_ms);
+            }
+            PENDING_FOR_NOBODY => {
+                let delivered_ms = parse_u64(request.get(3)?)?;
+                let delivery_count = parse_u64(request.get(4)?)?;
+                for id in request.args_from(5) {
+                    let id = parse_stream_id_strict(id, 0).ok()?;
+                    group.assign(PendingEntry { id, delivered_ms, delivery_count, consumer: None });
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// The selected database.
+    #[cfg(test)]
+    pub(super) fn db(&self) -> usize {
+        self.session.db
+    }
+
+    /// The reply to the last command.
+    #[cfg(test)]
+    pub(super) fn last_reply(&self) -> &[u8] {
+        self.reply.as_bytes()
     }
 }

@@ -52,7 +52,7 @@ struct Arguments {
     last_id: Option<StreamId>,
 }
 
-fn parse(request: Request<'_>, now_ms: u64) -> Result<Arguments, CommandError> {
+fn parse(request: Request<'_>, now_ms: u64, time_ms_max: u64) -> Result<Arguments, CommandError> {
     let idle_ms_min = parse_i64(request.arg(4))
         .ok_or(CommandError::Other("ERR Invalid min-idle-time argument for XCLAIM"))?
         .max(0) as u64;
@@ -69,7 +69,7 @@ fn parse(request: Request<'_>, now_ms: u64) -> Result<Arguments, CommandError> {
         last_id: None,
     };
     // A time that lies ahead, or before the epoch, is the present one.
-    let clamp = |ms: i64| u64::try_from(ms).ok().filter(|&ms| ms <= now_ms).unwrap_or(now_ms);
+    let clamp = |ms: i64| u64::try_from(ms).ok().filter(|&ms| ms <= time_ms_max).unwrap_or(now_ms);
     while let Some(option) = request.get(at) {
         let value = request.get(at + 1);
         match value {
@@ -118,7 +118,9 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     if stream.groups().find(names.group).is_none() {
         return Err(no_group());
     }
-    let arguments = parse(request, now_ms)?;
+    // In the log no time lies ahead, whatever the clock says that it is read by.
+    let time_ms_max = if keys_replaying { u64::MAX } else { now_ms };
+    let arguments = parse(request, now_ms, time_ms_max)?;
     let Some(group) = stream.groups_mut().find_mut(names.group) else { return Err(no_group()) };
     let moved = arguments.last_id.filter(|&id| id > group.last_delivered_id);
     if let Some(id) = moved {

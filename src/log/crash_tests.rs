@@ -63,7 +63,7 @@ impl Step {
         match std::mem::take(self) {
             Self::None => {
                 let claim = match log.claim_rewrite() {
-                    Err(RewriteRefusal::Latched(_)) => return,
+                    Err(RewriteRefusal::Failed(_)) => return,
                     claim => claim.expect("the one before is dropped"),
                 };
                 let Ok(mut rewrite) = claim.prepare() else { return };

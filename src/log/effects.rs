@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use super::hidden;
 use crate::engine::StreamId;
 
 /// Text of at most this many bytes goes from [`Effects::arg_fmt`] to the buffer without an allocation.
@@ -77,6 +78,14 @@ impl Effects {
             return;
         }
         debug_assert_eq!(self.args_missing, 0, "the effect before lacks arguments");
+        self.enter(db);
+        encode_length(&mut self.bytes, b'*', argc);
+        self.args_missing = argc;
+    }
+
+    /// Selects a database for the next effect.
+    #[inline]
+    fn enter(&mut self, db: usize) {
         match &mut self.state.dbs {
             Some((_, last)) if *last == db => {}
             Some((_, last)) => {
@@ -85,8 +94,6 @@ impl Effects {
             }
             None => self.state.dbs = Some((db, db)),
         }
-        encode_length(&mut self.bytes, b'*', argc);
-        self.args_missing = argc;
     }
 
     /// One argument.
@@ -131,6 +138,20 @@ impl Effects {
         } else {
             self.arg(value.to_string().as_bytes());
         }
+    }
+
+    /// Writes an effect that redis-server does not know and that its loader skips, as a whole; its name begins with `#`.
+    pub fn hidden(&mut self, db: usize, args: &[&[u8]]) {
+        debug_assert!(
+            args.first().is_some_and(|name| name.starts_with(b"#")),
+            "a hidden effect's name tells it"
+        );
+        debug_assert_eq!(self.args_missing, 0, "the effect before lacks arguments");
+        self.enter(db);
+        let mut command = Vec::new();
+        encode_length(&mut command, b'*', args.len());
+        args.iter().for_each(|arg| encode_arg(&mut command, arg));
+        hidden::encode(&mut self.bytes, &command);
     }
 
     /// Begins a transaction: what follows until [`Effects::end_transaction`] takes effect as a whole or, if the log ends

@@ -11,6 +11,7 @@ mod crash_tests;
 mod effects;
 mod error;
 mod fault;
+mod hidden;
 mod leftovers;
 mod manifest;
 mod position;

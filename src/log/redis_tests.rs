@@ -133,6 +133,8 @@ fn redis_loads_what_we_write_and_we_load_what_it_appends() {
         transaction.arg(key.as_bytes());
         transaction.arg(b"yes");
     }
+    let note = "skipped\r\n*1\r\n$8\r\nFLUSHALL\r\n by redis-server, whose lines are not as long as this";
+    transaction.hidden(5, &[b"#NOTE", note.as_bytes()]);
     transaction.end_transaction();
     let large = "x".repeat(5 << 20);
     append_and_close(
@@ -171,6 +173,7 @@ fn redis_loads_what_we_write_and_we_load_what_it_appends() {
     let texts = append_and_close(&paths, &[effects_of(0, &["XADD s 4-1 f d"])]);
     assert_eq!(texts.last().unwrap(), "SET from redis");
     assert_eq!(texts.iter().filter(|text| text.starts_with("XADD")).count(), 3);
+    assert!(texts.contains(&format!("#NOTE {note}")));
     check_redis_accepts(&paths);
     let mut redis = RedisServer::start(dir.path());
     redis.check("XLEN s", "4");

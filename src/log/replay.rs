@@ -3,11 +3,13 @@
 //! A file that redis-server wrote is commands and `#` lines. A file that Millstream made is chunks, each behind its line, and
 //! possibly commands that a redis-server appended to it. A chunk is checked before any command of it is executed.
 
+use std::mem;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::annotation::{self, CHUNK_LINE_BYTES, FILE_LINE_BYTES, FileStart, FileTag};
 use super::error::{LogError, LogOperation};
+use super::hidden;
 use super::recovery::LoadProgress;
 use super::storage::StorageFile;
 use super::window::Window;
@@ -48,6 +50,8 @@ pub(super) struct FileReplay<'a> {
     tag: Option<FileTag>,
     decoder: RequestDecoder,
     transaction: Option<Transaction>,
+    /// The part of a hidden effect that was seen.
+    hidden: Vec<u8>,
     /// Whether the element before was a command that stood outside of chunks.
     after_foreign_command: bool,
     apply: &'a mut Apply<'a>,
@@ -63,6 +67,13 @@ struct Transaction {
     bytes: Vec<u8>,
     /// Where in the file each command was.
     offsets: Vec<u64>,
+}
+
+impl Transaction {
+    fn keep(&mut self, offset: u64, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.offsets.push(offset);
+    }
 }
 
 /// Why an element of a file could not be used.
@@ -114,6 +125,7 @@ impl<'a> FileReplay<'a> {
             tag: None,
             decoder: RequestDecoder::new(),
             transaction: None,
+            hidden: Vec::new(),
             after_foreign_command: false,
             apply,
             progress,
@@ -216,7 +228,7 @@ impl<'a> FileReplay<'a> {
         while at < end {
             let first = read(&mut self.window, self.path, at, 1)?.first();
             if first == Some(&b'#') {
-                at = self.skip_annotation(at, end)?;
+                at = self.run_annotation(at, end)?;
                 continue;
             }
             match self.find_command(at, end)? {
@@ -231,7 +243,28 @@ impl<'a> FileReplay<'a> {
         if let Some(Transaction { offset, .. }) = self.transaction {
             return Err(self.corrupt(offset, "a transaction does not end with its chunk").into());
         }
+        if !self.hidden.is_empty() {
+            return Err(self.corrupt(end, "a hidden effect does not end with its chunk").into());
+        }
         Ok(end)
+    }
+
+    /// Passes over the annotation at `offset`; if a hidden effect ends with it, that is executed.
+    fn run_annotation(&mut self, offset: u64, end: u64) -> Result<u64, Trouble> {
+        let next = self.skip_annotation(offset, end)?;
+        let len = (next - offset) as usize;
+        let line = &read(&mut self.window, self.path, offset, len)?[..len];
+        let is_last = hidden::decode_line(line.trim_ascii_end(), &mut self.hidden);
+        if is_last == Some(true) {
+            let command = mem::take(&mut self.hidden);
+            self.decoder.reset();
+            match self.decoder.decode(&command, &LIMITS) {
+                Ok(Decoded::Request { consumed }) if consumed == command.len() => {}
+                _ => return Err(self.corrupt(offset, "a hidden effect is no command").into()),
+            }
+            self.run_decoded(offset, &command)?;
+        }
+        Ok(next)
     }
 
     fn skip_annotation(&mut self, offset: u64, end: u64) -> Result<u64, Trouble> {
@@ -302,12 +335,21 @@ impl<'a> FileReplay<'a> {
             return self.run_transaction(&transaction);
         }
         if let Some(transaction) = &mut self.transaction {
-            transaction.bytes.extend_from_slice(bytes);
-            transaction.offsets.push(offset);
+            transaction.keep(offset, bytes);
             return Ok(());
         }
         self.commands += 1;
         (self.apply)(&request).map_err(|what| replay_error(self.path, offset, what))
+    }
+
+    /// The same with a command that comes from elsewhere than the window.
+    fn run_decoded(&mut self, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.keep(offset, bytes);
+            return Ok(());
+        }
+        self.commands += 1;
+        (self.apply)(&self.decoder.request(bytes)).map_err(|what| replay_error(self.path, offset, what))
     }
 
     fn run_transaction(&mut self, transaction: &Transaction) -> Result<(), LogError> {

@@ -43,8 +43,8 @@ pub enum RewriteRefusal {
     NoLog,
     /// One is going on.
     InProgress,
-    /// Nothing can be made durable any more.
-    Latched(Arc<LogError>),
+    /// Nothing can be made durable any more, or there is no thread to be had.
+    Failed(Arc<LogError>),
 }
 
 /// When and how the rewrites went.
@@ -115,7 +115,7 @@ impl Drop for RewriteClaim {
 impl RewriteClaim {
     pub(super) fn new(shared: &Arc<Shared>) -> Result<Self, RewriteRefusal> {
         if let Some(error) = shared.latched() {
-            return Err(RewriteRefusal::Latched(Arc::clone(error)));
+            return Err(RewriteRefusal::Failed(Arc::clone(error)));
         }
         if !shared.rewrites.begin() {
             return Err(RewriteRefusal::InProgress);

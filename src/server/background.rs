@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use super::blocking::serve_ready;
 use crate::clock;
-use crate::command::table;
+use crate::command::{start_rewrite, table};
 use crate::config::settings;
 use crate::engine::Key;
-use crate::log::Effects;
+use crate::log::{Effects, LogStatistics};
 use crate::metrics::WorkerMetrics;
 use crate::state::{Keys, ShardSet, Shared};
 
 /// The time between two rounds.
 const ROUND: Duration = Duration::from_millis(100);
+/// The time from a rewrite of the log that failed to the next try; it doubles with each further failure.
+const RETRY_DELAY: Duration = Duration::from_secs(60);
+/// Its bound.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(3600);
 /// A shard stays locked for the removal of so many keys at a time.
 const EXPIRED_AT_A_TIME: usize = 200;
 
@@ -33,7 +37,45 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
         close_idle_clients(&shared);
+        rewrite_grown_log(&shared);
     }
+}
+
+/// Begins to rewrite the log when it has grown by so much since the last time as the settings tell.
+fn rewrite_grown_log(shared: &Arc<Shared>) {
+    let percentage = shared.config.integer(settings::AUTO_AOF_REWRITE_PERCENTAGE);
+    if percentage == 0 || shared.loading.load(Relaxed) {
+        return;
+    }
+    let min_bytes = shared.config.memory(settings::AUTO_AOF_REWRITE_MIN_SIZE);
+    let statistics = shared.log().statistics();
+    if !wants_rewrite(&statistics, percentage as u64, min_bytes) {
+        return;
+    }
+    tracing::info!(
+        "Rewriting the append only file, which has grown from {} to {} bytes",
+        statistics.base_size_bytes,
+        statistics.current_size_bytes
+    );
+    if let Err(refusal) = start_rewrite(shared) {
+        tracing::debug!("The append only file is not rewritten: {refusal:?}");
+    }
+}
+
+/// Whether the log has grown enough. After a failure it waits, the longer the more there were.
+fn wants_rewrite(log: &LogStatistics, percentage: u64, min_bytes: u64) -> bool {
+    let LogStatistics { current_size_bytes, base_size_bytes, rewrite, .. } = *log;
+    let delay = match rewrite.consecutive_failures {
+        0 => Duration::ZERO,
+        failures => RETRY_DELAY_MAX.min(RETRY_DELAY * 2_u32.saturating_pow(failures as u32 - 1)),
+    };
+    let grown_bytes = current_size_bytes.saturating_sub(base_size_bytes);
+    log.is_enabled
+        && !log.has_failed
+        && rewrite.current.is_none()
+        && rewrite.since_last.is_none_or(|since| since >= delay)
+        && current_size_bytes > min_bytes
+        && u128::from(grown_bytes) * 100 >= u128::from(base_size_bytes) * u128::from(percentage)
 }
 
 /// Removes keys of a shard whose time is up, and returns how many.
@@ -73,6 +115,49 @@ fn close_idle_clients(shared: &Shared) {
         if idle_ms > timeout_s as u64 * 1000 && !client.blocked.load(Relaxed) {
             tracing::debug!(client = client.id, "closing an idle client");
             client.kill();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::RewriteStatistics;
+
+    #[track_caller]
+    fn check(current: u64, base: u64, rewrite: RewriteStatistics, expected: bool) {
+        let log = LogStatistics {
+            is_enabled: true,
+            current_size_bytes: current,
+            base_size_bytes: base,
+            rewrite,
+            ..LogStatistics::default()
+        };
+        assert_eq!(wants_rewrite(&log, 100, 1000), expected);
+        assert!(!wants_rewrite(&LogStatistics { is_enabled: false, ..log }, 100, 1000));
+        assert!(!wants_rewrite(&LogStatistics { has_failed: true, ..log }, 100, 1000));
+    }
+
+    #[test]
+    fn when_the_log_is_rewritten() {
+        let none = RewriteStatistics::default();
+        check(1000, 40, none, false);
+        check(1001, 40, none, true);
+        check(1999, 1000, none, false);
+        check(2000, 1000, none, true);
+        check(2000, 0, none, true);
+        check(2000, 3000, none, false);
+        check(9000, 40, RewriteStatistics { current: Some(Duration::ZERO), ..none }, false);
+        for (failures, delay_s) in [(0, 0), (1, 60), (2, 120), (6, 1920), (7, 3600), (200, 3600)] {
+            let failed = |since_s| RewriteStatistics {
+                consecutive_failures: failures,
+                since_last: Some(Duration::from_secs(since_s)),
+                ..none
+            };
+            check(9000, 40, failed(delay_s), true);
+            if delay_s > 0 {
+                check(9000, 40, failed(delay_s - 1), false);
+            }
         }
     }
 }

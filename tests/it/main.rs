@@ -10,5 +10,6 @@ mod durability;
 #[allow(dead_code, reason = "the tests that need the rest come next")]
 mod harness;
 mod layers;
+mod rewrite;
 mod scripts;
 mod startup;
