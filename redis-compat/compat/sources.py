@@ -1,10 +1,11 @@
-"""Fetches the suites: redis's from Debian's source package, redis-py's from its source distribution.
+"""Fetches what others wrote: redis from Debian's source packages, redis-py from its source distribution.
 
 Downloads stay in the cache directory; a file there is used only while its checksum is the pinned one.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
 )
 MIRROR_VARIABLE = "MILLSTREAM_DEBIAN_MIRROR"
+TARBALL_NAME = re.compile(r"redis_(?P<version>\d+(?:\.\d+)+)\.orig\.tar\.[a-z0-9]+")
 
 
 class SourceError(Exception):
@@ -25,8 +27,27 @@ def fetch_redis_tests(settings: dict, cache: Path) -> Path:
     """Returns the directory of the unpacked redis source, fetching Debian's source package at need."""
     tarball = cache / settings["tarball"]
     if not _has_checksum(tarball, settings["tarball_sha256"]):
-        _apt_get_source(settings, cache)
+        _apt_get_source(settings, cache / "apt", cache)
     return _unpack(tarball, settings["tarball_sha256"], cache / f"redis-{settings['upstream_version']}")
+
+
+def fetch_newest_redis(settings: dict, cache: Path) -> tuple[str, Path]:
+    """Returns version and directory of the redis source that a Debian suite carries at present.
+
+    A suite that moves on cannot be pinned to a checksum; what vouches for the file is apt's check against the signed index.
+    """
+    apt = cache / f"apt-{settings['debian_suite']}"
+    downloads = apt / "downloads"
+    shutil.rmtree(downloads, ignore_errors=True)
+    downloads.mkdir(parents=True)
+    _apt_get_source(settings, apt, downloads)
+    found = [(TARBALL_NAME.fullmatch(path.name), path) for path in downloads.iterdir()]
+    tarballs = [(match["version"], path) for match, path in found if match is not None]
+    if len(tarballs) != 1:
+        raise SourceError(f"apt-get left {len(tarballs)} upstream tarballs of redis in {downloads}, not one")
+    version, tarball = tarballs[0]
+    checksum = hashlib.sha256(tarball.read_bytes()).hexdigest()
+    return version, _unpack(tarball, checksum, cache / f"redis-{version}")
 
 
 def fetch_redis_py(version: str, settings: dict, cache: Path, python: Path) -> Path:
@@ -49,18 +70,17 @@ def pinned_version(requirements: Path, package: str) -> str:
     raise SourceError(f"{requirements} pins no version of {package}")
 
 
-def _apt_get_source(settings: dict, cache: Path) -> None:
-    """Downloads the upstream tarball of a Debian source package.
+def _apt_get_source(settings: dict, apt: Path, downloads: Path) -> None:
+    """Downloads the upstream tarball of a Debian source package into `downloads`.
 
-    apt works on lists and settings of its own below the cache, so the system's sources and lists stay as they are.
+    apt works on lists and settings of its own in the directory `apt`, so the system's sources and lists stay as they are.
     apt checks the file against the archive's signed index before it hands it over.
     """
     if shutil.which("apt-get") is None:
-        raise SourceError("apt-get is needed to fetch redis's tests: they come from Debian's source package")
+        raise SourceError("apt-get is needed: redis is fetched as Debian's source package")
     keyring = next((path for path in KEYRINGS if path.exists()), None)
     if keyring is None:
         raise SourceError("the package debian-archive-keyring is missing")
-    apt = cache / "apt"
     for directory in ("lists/partial", "archives/partial", "etc"):
         (apt / directory).mkdir(parents=True, exist_ok=True)
     sources = apt / "etc" / "sources.list"
@@ -75,9 +95,10 @@ def _apt_get_source(settings: dict, cache: Path) -> None:
     apt_get = ["apt-get", "--quiet=2"]
     for name, value in options.items():
         apt_get += ["-o", f"{name}={value}"]
-    trouble = "Debian's source package of redis could not be fetched"
-    _run([*apt_get, "update"], trouble, cwd=cache)
-    _run([*apt_get, "source", "--download-only", "--tar-only", settings["source_package"]], trouble, cwd=cache)
+    trouble = f"the source package of redis could not be fetched from Debian's suite {settings['debian_suite']}"
+    # Without the option, apt-get takes an archive that it cannot reach for a warning, and goes on with the lists it had.
+    _run([*apt_get, "update", "--error-on=any"], trouble)
+    _run([*apt_get, "source", "--download-only", "--tar-only", settings["source_package"]], trouble, cwd=downloads)
 
 
 def _debian_mirror() -> str:
