@@ -11,7 +11,7 @@
 //! | [`log`] | the append-only file: writing it, and reading it back |
 //! | [`protocol`] | requests decoded, replies encoded |
 //! | [`engine`] | the data: keys, streams, groups, strings |
-//! | [`config`], [`clock`], [`glob`], [`metrics`], [`number`] | leaves |
+//! | [`config`], [`clock`], [`glob`], [`logging`], [`metrics`], [`number`], [`process`] | leaves |
 
 pub mod clock;
 pub mod command;
@@ -19,9 +19,11 @@ pub mod config;
 pub mod engine;
 pub mod glob;
 pub mod log;
+pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod number;
+pub mod process;
 pub mod protocol;
 pub mod server;
 pub mod state;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use millstream::config::{Config, LogFormat, LogLevel, settings};
-use tracing_subscriber::filter::LevelFilter;
+use millstream::config::{Config, settings};
+use millstream::logging;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -50,28 +50,21 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    start_log_output(&config);
+    if config.boolean(settings::DAEMONIZE) {
+        eprintln!(
+            "millstream: daemonize yes is not supported: leave it to the service manager, or to the shell"
+        );
+        return ExitCode::FAILURE;
+    }
+    if let Err(error) = logging::start(&config) {
+        eprintln!("millstream: Can't open the log file '{}': {error}", config.text(settings::LOGFILE));
+        return ExitCode::FAILURE;
+    }
     match millstream::server::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("millstream: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Logs go to the standard output, as redis-server's do.
-fn start_log_output(config: &Config) {
-    let level = match config.choice(settings::LOGLEVEL) {
-        LogLevel::Debug => LevelFilter::TRACE,
-        LogLevel::Verbose => LevelFilter::DEBUG,
-        LogLevel::Notice => LevelFilter::INFO,
-        LogLevel::Warning => LevelFilter::WARN,
-        LogLevel::Nothing => LevelFilter::OFF,
-    };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_target(false);
-    match config.choice(settings::LOG_FORMAT) {
-        LogFormat::Text => subscriber.with_ansi(false).init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
 }

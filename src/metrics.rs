@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -67,6 +68,54 @@ pub struct WorkerMetrics {
     pub changes: Counter,
 }
 
+/// How much happens in a second, as an average over the last samples.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Commands executed.
+    pub commands: u64,
+    /// Bytes read.
+    pub input_bytes: u64,
+    /// Bytes written.
+    pub output_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct RateSamples {
+    /// When the last sample was taken, and the counters then.
+    last: Option<(Instant, Rates)>,
+    samples: [Rates; Self::LEN],
+    next: usize,
+}
+
+impl RateSamples {
+    const LEN: usize = 16;
+
+    fn take(&mut self, now: Instant, counters: Rates) {
+        if let Some((then, before)) = self.last.replace((now, counters)) {
+            let seconds = now.saturating_duration_since(then).as_secs_f64();
+            if seconds > 0.0 {
+                // Counters that were reset meanwhile count from 0.
+                let rate = |now: u64, before: u64| (now.saturating_sub(before) as f64 / seconds) as u64;
+                self.samples[self.next] = Rates {
+                    commands: rate(counters.commands, before.commands),
+                    input_bytes: rate(counters.input_bytes, before.input_bytes),
+                    output_bytes: rate(counters.output_bytes, before.output_bytes),
+                };
+                self.next = (self.next + 1) % Self::LEN;
+            }
+        }
+    }
+
+    fn average(&self) -> Rates {
+        let average = |of: fn(&Rates) -> u64| self.samples.iter().map(of).sum::<u64>() / Self::LEN as u64;
+        Rates {
+            commands: average(|rates| rates.commands),
+            input_bytes: average(|rates| rates.input_bytes),
+            output_bytes: average(|rates| rates.output_bytes),
+        }
+    }
+}
+
 /// The counters of the server.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -79,6 +128,7 @@ pub struct Metrics {
     pub error_replies: AtomicU64,
     /// Errors by their code (the first word), and how often each was answered.
     errors: Mutex<Vec<(String, u64)>>,
+    rates: Mutex<RateSamples>,
     /// Connections closed since their query buffer grew over its limit.
     pub query_buffer_limit_disconnections: AtomicU64,
 }
@@ -122,6 +172,21 @@ impl Metrics {
         errors
     }
 
+    /// Takes a sample for [`Self::rates`]; to be called several times a second.
+    pub fn sample_rates(&self) {
+        let counters = Rates {
+            commands: self.sum(|worker| worker.commands_processed.get()),
+            input_bytes: self.sum(|worker| worker.net_input_bytes.get()),
+            output_bytes: self.sum(|worker| worker.net_output_bytes.get()),
+        };
+        self.rates.lock().take(Instant::now(), counters);
+    }
+
+    /// How much happened in a second lately.
+    pub fn rates(&self) -> Rates {
+        self.rates.lock().average()
+    }
+
     /// Sets to 0 what CONFIG RESETSTAT does.
     pub fn reset(&self) {
         for worker in self.workers.lock().iter() {
@@ -152,5 +217,28 @@ impl Metrics {
             counter.store(0, Relaxed);
         }
         self.errors.lock().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn rates_are_averages_and_survive_a_reset() {
+        let mut samples = RateSamples::default();
+        let mut now = Instant::now();
+        let mut counters = Rates::default();
+        samples.take(now, counters);
+        for _ in 0..RateSamples::LEN {
+            now += Duration::from_millis(100);
+            counters.commands += 7;
+            samples.take(now, counters);
+        }
+        assert_eq!(samples.average(), Rates { commands: 70, ..Rates::default() });
+        samples.take(now + Duration::from_millis(100), Rates::default());
+        assert_eq!(samples.average().commands, 70 * 15 / 16);
     }
 }

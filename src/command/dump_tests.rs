@@ -9,8 +9,9 @@ use crate::log::{
     Effects, FaultStorage, FsyncPolicy, LoadProgress, Log, LogPaths, LogSettings, RecoverySettings, Storage,
     Survival, recover,
 };
+use crate::metrics::WorkerMetrics;
 use crate::protocol::OwnedRequest;
-use crate::state::Shared;
+use crate::state::{Keys, Shared};
 
 /// The time of all commands of a test, in milliseconds since the Unix epoch.
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -42,23 +43,28 @@ fn load(storage: &FaultStorage) -> Arc<Shared> {
     let metrics = uncounted();
     let settings = RecoverySettings { paths: paths(), load_truncated: false };
     // The clock has gone back meanwhile, and nothing depends on it.
-    let mut replay = Replay::new(&shared, &metrics, NOW_MS - 1_000_000);
+    let mut keys = keys(&shared, &metrics, NOW_MS - 1_000_000);
+    let mut replay = Replay::new(&shared, &metrics, &mut keys);
     let recovered = recover(storage, &settings, &LoadProgress::default(), &mut |request| {
         replay.apply(*request).map_err(|error| format!("{error}, to {request:?}"))
     })
     .unwrap();
-    drop(replay);
+    drop(keys);
     shared.set_log(Log::start(storage, recovered, LogSettings::new(FsyncPolicy::No)).unwrap());
     shared
 }
 
-/// Executes commands one by one; errors are answers like others.
-struct Session<'a> {
-    replay: Replay<'a>,
-    log: Option<&'a Log>,
+fn keys<'a>(shared: &'a Arc<Shared>, metrics: &'a WorkerMetrics, now_ms: u64) -> Keys<'a> {
+    Keys::new(&shared.store, shared.log(), metrics, Effects::new(), now_ms)
 }
 
-impl Session<'_> {
+/// Executes commands one by one; errors are answers like others.
+struct Session<'r, 'k> {
+    replay: Replay<'r, 'k>,
+    log: Option<&'r Log>,
+}
+
+impl Session<'_, '_> {
     fn ask(&mut self, command: &str) -> String {
         let words: Vec<_> = command.split(' ').collect();
         let request = OwnedRequest::new(words.iter().map(|word| word.as_bytes()));
@@ -81,7 +87,8 @@ impl Session<'_> {
 /// All that can be asked of the data, but for how the entries lie in blocks.
 fn describe(shared: &Arc<Shared>) -> String {
     let metrics = uncounted();
-    let mut session = Session { replay: Replay::new(shared, &metrics, NOW_MS), log: None };
+    let mut keys = keys(shared, &metrics, NOW_MS);
+    let mut session = Session { replay: Replay::new(shared, &metrics, &mut keys), log: None };
     let mut text = String::new();
     for db in 0..3 {
         session.ask(&format!("SELECT {db}"));
@@ -166,11 +173,12 @@ fn a_dump_recreates_the_data() {
         let shared = load(&storage);
         let mut random = fastrand::Rng::with_seed(seed);
         let metrics = uncounted();
-        let mut session = Session { replay: Replay::new(&shared, &metrics, NOW_MS), log: None };
+        let mut keys = keys(&shared, &metrics, NOW_MS);
+        let mut session = Session { replay: Replay::new(&shared, &metrics, &mut keys), log: None };
         for _ in 0..random.usize(..400) {
             session.ask(&random_command(&mut random));
         }
-        drop(session);
+        drop(keys);
         rewrite(&shared, shared.log().claim_rewrite().unwrap()).unwrap();
         let expected = describe(&shared);
         let loaded = load(&storage.restart(Survival::Synced, seed));
@@ -193,9 +201,10 @@ fn commands_around_a_rewrite_are_executed_once() {
             let mut random = fastrand::Rng::with_seed(seed);
             let metrics = uncounted();
             while !rewrites.is_finished() {
-                // As long as the session lives it holds all shards.
+                // As long as they live they hold all shards.
+                let mut keys = keys(&shared, &metrics, NOW_MS);
                 let mut session =
-                    Session { replay: Replay::new(&shared, &metrics, NOW_MS), log: Some(shared.log()) };
+                    Session { replay: Replay::new(&shared, &metrics, &mut keys), log: Some(shared.log()) };
                 session.ask(&format!("SELECT {}", random.u32(..3)));
                 for _ in 0..random.usize(..10) {
                     // XREADGROUP is not its own effect here: its times come from the clock.
@@ -204,7 +213,7 @@ fn commands_around_a_rewrite_are_executed_once() {
                         session.ask(&command);
                     }
                 }
-                drop(session);
+                drop(keys);
                 std::thread::sleep(std::time::Duration::from_micros(50));
             }
         });

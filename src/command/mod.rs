@@ -13,9 +13,11 @@ mod argument;
 mod auth;
 mod bgrewriteaof;
 mod client;
+mod config;
 mod context;
 mod copy;
 mod dbsize;
+mod debug;
 mod del;
 mod deliver;
 mod discard;
@@ -30,6 +32,7 @@ mod exists;
 mod expire;
 mod expiry;
 mod flush;
+mod function;
 mod get;
 mod getdel;
 mod getex;
@@ -38,6 +41,7 @@ mod hello;
 mod help;
 mod incr;
 mod incrbyfloat;
+mod info;
 mod introspect;
 mod keys;
 mod lists;
@@ -55,6 +59,7 @@ mod replay;
 mod reset;
 mod rewrite;
 mod scan;
+mod script;
 mod select;
 mod set;
 mod sets;
@@ -99,8 +104,10 @@ const SPECS: &[&Spec] = &[
     &bgrewriteaof::SPEC,
     &client::SPEC,
     &introspect::SPEC,
+    &config::SPEC,
     &copy::COPY,
     &dbsize::SPEC,
+    &debug::SPEC,
     &incr::DECR,
     &incr::DECRBY,
     &del::DEL,
@@ -113,6 +120,7 @@ const SPECS: &[&Spec] = &[
     &ttl::EXPIRETIME,
     &flush::FLUSHALL,
     &flush::FLUSHDB,
+    &function::SPEC,
     &get::SPEC,
     &getdel::SPEC,
     &getex::SPEC,
@@ -122,6 +130,7 @@ const SPECS: &[&Spec] = &[
     &incr::INCR,
     &incr::INCRBY,
     &incrbyfloat::SPEC,
+    &info::SPEC,
     &keys::SPEC,
     &lists::LLEN,
     &lists::LPUSH,
@@ -148,6 +157,7 @@ const SPECS: &[&Spec] = &[
     &sets::SADD,
     &scan::SPEC,
     &sets::SCARD,
+    &script::SPEC,
     &select::SPEC,
     &set::SET,
     &set::SETEX,

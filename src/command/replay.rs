@@ -7,18 +7,17 @@ use super::context::{Context, Outcome};
 use super::dump::{CONSUMER_TIMES, PENDING_FOR_NOBODY};
 use super::table::table;
 use crate::engine::{Key, PendingEntry};
-use crate::log::Effects;
 use crate::metrics::{CommandCounters, WorkerMetrics};
 use crate::number::parse_u64;
 use crate::protocol::{Protocol, Reply, Request};
 use crate::state::{ClientHandle, Keys, Session, ShardSet, Shared};
 
 /// Executes the log's commands, with every shard locked throughout.
-pub struct Replay<'a> {
-    shared: &'a Arc<Shared>,
-    metrics: &'a WorkerMetrics,
+pub struct Replay<'r, 'k> {
+    shared: &'r Arc<Shared>,
+    metrics: &'r WorkerMetrics,
     session: Session,
-    keys: Keys<'a>,
+    keys: &'r mut Keys<'k>,
     reply: Reply,
 }
 
@@ -30,13 +29,13 @@ pub fn uncounted() -> WorkerMetrics {
     }
 }
 
-impl<'a> Replay<'a> {
-    /// Locks all shards; the caller holds none.
-    pub fn new(shared: &'a Arc<Shared>, metrics: &'a WorkerMetrics, now_ms: u64) -> Self {
-        let mut keys = Keys::new(&shared.store, shared.log(), metrics, Effects::new(), now_ms);
-        keys.start_replaying();
+impl<'r, 'k> Replay<'r, 'k> {
+    /// Has commands executed on `keys`, which locks every shard if it does not yet; it is to be told
+    /// when the replay is over ([`Keys::stop_replaying`]).
+    pub fn new(shared: &'r Arc<Shared>, metrics: &'r WorkerMetrics, keys: &'r mut Keys<'k>) -> Self {
         keys.acquire(ShardSet::All);
-        let session = Session::new(Arc::new(ClientHandle::detached(now_ms)), true);
+        keys.start_replaying();
+        let session = Session::new(Arc::new(ClientHandle::detached(keys.now_ms)), true);
         Self { shared, metrics, session, keys, reply: Reply::new(Protocol::Resp2) }
     }
 
@@ -71,7 +70,7 @@ impl<'a> Replay<'a> {
             shared: self.shared,
             metrics: self.metrics,
             session: &mut self.session,
-            keys: &mut self.keys,
+            keys: self.keys,
             reply: &mut self.reply,
         };
         let result = (command.spec.handler)(&mut context, request);

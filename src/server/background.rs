@@ -19,6 +19,8 @@ const ROUND: Duration = Duration::from_millis(100);
 const RETRY_DELAY: Duration = Duration::from_secs(60);
 /// Its bound.
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(3600);
+/// Once in so many rounds the memory's peak is brought up to date.
+const ROUNDS_PER_MEMORY_SAMPLE: u64 = 10;
 /// A shard stays locked for the removal of so many keys at a time.
 const EXPIRED_AT_A_TIME: usize = 200;
 
@@ -27,8 +29,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let metrics = shared.metrics.register_worker(table().len());
     let mut ticks = tokio::time::interval(ROUND);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
+    for round in 0_u64.. {
         ticks.tick().await;
+        shared.metrics.sample_rates();
+        if round.is_multiple_of(ROUNDS_PER_MEMORY_SAMPLE) {
+            shared.allocator();
+        }
         if shared.active_expire.load(Relaxed) && !shared.paused.load(Relaxed) {
             for shard in 0..shared.store.shard_count() {
                 while expire_some(&shared, &metrics, shard) == EXPIRED_AT_A_TIME {

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -17,12 +16,11 @@ use super::background;
 use super::worker::{self, Handover, WorkerHandle};
 use crate::clock;
 use crate::command::{Replay, uncounted};
-use crate::config::{AppendFsync, Config, settings};
-use crate::log::{
-    DiskStorage, FsyncPolicy, LoadProgress, Log, LogError, LogPaths, LogSettings, RecoverySettings, recover,
-};
+use crate::config::{Config, settings};
+use crate::log::{DiskStorage, Effects, LoadProgress, Log, LogError, LogSettings, recover};
 use crate::net::{Listener, bind};
-use crate::state::Shared;
+use crate::process;
+use crate::state::{Keys, Shared};
 
 /// How long the server waits for its connections to close when it ends.
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(10);
@@ -74,7 +72,10 @@ pub fn run(config: Config) -> Result<(), StartupError> {
     let dir = config.text(settings::DIR);
     std::env::set_current_dir(&*dir)
         .map_err(|cause| StartupError::Directory { path: dir.to_string(), cause })?;
-    raise_open_files(&config);
+    let wanted = process::open_files_for_clients(config.integer(settings::MAXCLIENTS) as u64);
+    if let Err(allowed) = process::raise_open_files(wanted) {
+        tracing::warn!("Only {allowed} files may be open; maxclients needs {wanted}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -120,19 +121,6 @@ fn worker_count(config: &Config) -> usize {
     }
 }
 
-/// Lets the process have as many open files as `maxclients` needs, as far as the system allows.
-fn raise_open_files(config: &Config) {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let wanted = config.integer(settings::MAXCLIENTS) as u64 + 64;
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < wanted) {
-        limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            tracing::warn!("The limit of open files stays below what maxclients needs ({wanted}): {error}");
-        }
-    }
-}
-
 /// Listens on each address of `bind`; one with a `-` before it may be missing.
 fn listen(config: &Config) -> Result<Vec<Listener>, StartupError> {
     let port = config.integer(settings::PORT) as u16;
@@ -166,31 +154,9 @@ fn resolve(host: &str) -> io::Result<IpAddr> {
     }
 }
 
-/// Where the log is, by the settings.
-fn recovery_settings(config: &Config) -> RecoverySettings {
-    RecoverySettings {
-        paths: LogPaths {
-            dir: PathBuf::from(&*config.text(settings::DIR)),
-            append_dir_name: config.text(settings::APPENDDIRNAME).to_string(),
-            append_file_name: config.text(settings::APPENDFILENAME).to_string(),
-        },
-        load_truncated: config.boolean(settings::AOF_LOAD_TRUNCATED),
-    }
-}
-
-/// How `appendfsync` is called in the log.
-fn fsync_policy(config: &Config) -> FsyncPolicy {
-    match config.choice(settings::APPENDFSYNC) {
-        AppendFsync::Always => FsyncPolicy::Always,
-        AppendFsync::EverySecond => FsyncPolicy::EverySecond,
-        AppendFsync::Never => FsyncPolicy::No,
-    }
-}
-
 /// Reads the log, and goes on with it.
 fn open_log(shared: &Arc<Shared>) -> Result<(), StartupError> {
-    let config = &shared.config;
-    if !config.boolean(settings::APPENDONLY) {
+    if !shared.config.boolean(settings::APPENDONLY) {
         shared.set_log(Log::disabled());
         return Ok(());
     }
@@ -198,8 +164,10 @@ fn open_log(shared: &Arc<Shared>) -> Result<(), StartupError> {
     let progress = LoadProgress::default();
     let metrics = uncounted();
     let recovered = {
-        let mut replay = Replay::new(shared, &metrics, clock::unix_ms());
-        recover(&DiskStorage, &recovery_settings(config), &progress, &mut |request| replay.apply(*request))?
+        let mut keys = Keys::new(&shared.store, shared.log(), &metrics, Effects::new(), clock::unix_ms());
+        let mut replay = Replay::new(shared, &metrics, &mut keys);
+        let settings = shared.recovery_settings();
+        recover(&DiskStorage, &settings, &progress, &mut |request| replay.apply(*request))?
     };
     let replayed = &recovered.replayed;
     if replayed.commands > 0 {
@@ -210,7 +178,7 @@ fn open_log(shared: &Arc<Shared>) -> Result<(), StartupError> {
             started.elapsed().as_secs_f64()
         );
     }
-    shared.set_log(Log::start(&DiskStorage, recovered, LogSettings::new(fsync_policy(config)))?);
+    shared.set_log(Log::start(&DiskStorage, recovered, LogSettings::new(shared.fsync_policy()))?);
     Ok(())
 }
 

@@ -106,8 +106,8 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Hands the effects to the log, releases all shards, and sends blocked clients their replies.
-    pub fn release(&mut self) {
+    /// Hands the effects to the log; the shards stay locked.
+    pub fn hand_over(&mut self) {
         if !self.effects.is_empty() {
             if !self.replaying {
                 self.position = self.log.append(&self.effects);
@@ -117,6 +117,11 @@ impl<'a> Keys<'a> {
             }
             self.effects.clear();
         }
+    }
+
+    /// Hands the effects to the log, releases all shards, and sends blocked clients their replies.
+    pub fn release(&mut self) {
+        self.hand_over();
         if self.set != ShardSet::None {
             self.shards = self.store.lock(&ShardSet::None);
             self.set = ShardSet::None;
@@ -185,6 +190,12 @@ impl<'a> Keys<'a> {
     pub fn start_replaying(&mut self) {
         self.replaying = true;
         self.effects.mute(true);
+    }
+
+    /// Writes effects again.
+    pub fn stop_replaying(&mut self) {
+        self.replaying = false;
+        self.effects.mute(!self.log.is_enabled());
     }
 
     /// Begins an effect on the selected database: `argc` arguments follow, the command's name

@@ -120,6 +120,12 @@ impl Waiters {
         self.by_key.len()
     }
 
+    /// The number of keys for which somebody waits who is told of the key's loss.
+    pub fn len_on_loss(&self) -> usize {
+        let on_loss = |queue: &&Queue| queue.iter().any(|waiter| waiter.wakes_on_loss);
+        self.by_key.values().filter(on_loss).count()
+    }
+
     /// Whether no key is waited for.
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()

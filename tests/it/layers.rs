@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&str] = &["main", "server", "net", "command", "state", "log", "protocol", "engine"];
 
 /// Below all layers; they import nothing but one another.
-const LEAVES: &[&str] = &["clock", "config", "glob", "limits", "metrics", "number"];
+const LEAVES: &[&str] = &["clock", "config", "glob", "limits", "logging", "metrics", "number", "process"];
 
 /// What the engine may not touch: it is synchronous and knows neither I/O nor the time.
 const FOREIGN_TO_ENGINE: &[&str] = &[

@@ -105,6 +105,8 @@ pub struct Db {
     slots: Slab<KeyEntry>,
     /// Expiry time and slot of every key that has one.
     expirations: BTreeSet<(u64, u32)>,
+    /// The sum of the expiry times.
+    expiry_sum_ms: u128,
 }
 
 impl Db {
@@ -123,10 +125,12 @@ impl Db {
         self.expirations.len()
     }
 
-    /// The sum of the milliseconds that keys with an expiry time have left, and their number is
-    /// [`Self::expiring_len`]. Visits all of them.
-    pub fn sum_ttl_ms(&self, now_ms: u64) -> u64 {
-        self.expirations.iter().map(|(at, _)| at.saturating_sub(now_ms)).sum()
+    /// How many milliseconds keys with an expiry time have left, on the average; 0 when there are none.
+    pub fn average_ttl_ms(&self, now_ms: u64) -> u64 {
+        let Some(average_ms) = self.expiry_sum_ms.checked_div(self.expirations.len() as u128) else {
+            return 0;
+        };
+        (average_ms as u64).saturating_sub(now_ms)
     }
 
     #[inline]
@@ -199,6 +203,7 @@ impl Db {
         let entry = self.slots.remove(slot as usize);
         if let Some(at) = entry.expires_at_ms {
             self.expirations.remove(&(at, slot));
+            self.expiry_sum_ms -= u128::from(at);
         }
         Some(entry)
     }
@@ -221,9 +226,11 @@ impl Db {
         }
         if let Some(at) = entry.expires_at_ms {
             self.expirations.remove(&(at, slot));
+            self.expiry_sum_ms -= u128::from(at);
         }
         if let Some(at) = expires_at_ms {
             self.expirations.insert((at, slot));
+            self.expiry_sum_ms += u128::from(at);
         }
         entry.expires_at_ms = expires_at_ms;
     }

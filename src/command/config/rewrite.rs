@@ -1,0 +1,34 @@
+//! CONFIG REWRITE
+
+use crate::command::context::{Context, Outcome};
+use crate::command::error::CommandError;
+use crate::command::spec::{Flags, Group, Spec};
+use crate::protocol::Request;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "rewrite",
+    arity: 2,
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE),
+    since: "2.8.0",
+    group: Group::Server,
+    summary: "Writes the settings of now to the configuration file.",
+    complexity: "O(1)",
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    help: &["REWRITE", "    Brings the configuration file up to date."],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
+    match context.shared.config.rewrite(None) {
+        Ok(()) => {
+            tracing::info!("CONFIG REWRITE executed with success");
+            context.reply.ok();
+            Ok(Outcome::Done)
+        }
+        Err(error) => {
+            tracing::warn!("CONFIG REWRITE failed: {error}");
+            Err(CommandError::Text(format!("ERR {error}")))
+        }
+    }
+}

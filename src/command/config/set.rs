@@ -1,0 +1,91 @@
+//! CONFIG SET
+
+use crate::command::context::{Context, Outcome};
+use crate::command::error::CommandError;
+use crate::command::spec::{ArgKind, Argument, Flags, Group, Spec};
+use crate::config::{Handle, Origin, SetRefusal, SettingId, settings};
+use crate::protocol::Request;
+use crate::state::Shared;
+use crate::{logging, process};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "set",
+    arity: -4,
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::LOADING).union(Flags::STALE),
+    since: "2.0.0",
+    group: Group::Server,
+    summary: "Changes settings: all of those that are given, or none.",
+    complexity: "O(N) when N is the number of configuration parameters provided",
+    history: &[("7.0.0", "Added the ability to set multiple parameters in one call.")],
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    arguments: &[Argument::new(
+        "data",
+        ArgKind::Block(&[
+            Argument::new("parameter", ArgKind::String),
+            Argument::new("value", ArgKind::String),
+        ]),
+    )
+    .multiple()],
+    help: &["SET <directive> <value> [<directive> <value> ...]", "    Sets settings to values."],
+    handler: execute,
+    ..Spec::DEFAULT
+};
+
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    if !request.len().is_multiple_of(2) {
+        return Err(CommandError::Syntax);
+    }
+    let names = request.args_from(2).step_by(2);
+    let pairs: Vec<(&[u8], &[u8])> = names.zip(request.args_from(3).step_by(2)).collect();
+    let is_local = context.session.handle.peer.ip().to_canonical().is_loopback();
+    let origin = if is_local { Origin::Local } else { Origin::Remote };
+    let shared = context.shared;
+    let result = shared.config.set(&pairs, origin, |changed| act(shared, changed));
+    match result {
+        Ok(_) => {
+            context.reply.ok();
+            Ok(Outcome::Done)
+        }
+        Err(error) => Err(CommandError::Text(format!("ERR {error}"))),
+    }
+}
+
+/// Acts on settings that have changed. Others are read wherever they matter. What may be refused comes
+/// before what is done.
+fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
+    for &setting in changed {
+        check(shared, setting).map_err(|reason| SetRefusal { setting, reason })?;
+    }
+    for &setting in changed {
+        if setting == settings::APPENDFSYNC.id() {
+            shared.log().set_policy(shared.fsync_policy());
+        } else if setting == settings::LOGLEVEL.id() {
+            logging::set_level(shared.config.choice(settings::LOGLEVEL));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the server can act on a setting's new value while it runs.
+fn check(shared: &Shared, setting: SettingId) -> Result<(), String> {
+    if setting == settings::APPENDONLY.id() {
+        return Err("the append-only file cannot be switched on or off while the server runs".into());
+    }
+    for fixed in [settings::PORT.id(), settings::BIND.id(), settings::DIR.id()] {
+        if setting == fixed {
+            return Err(format!("{} cannot be changed while the server runs", setting.setting().name));
+        }
+    }
+    if setting == settings::MAXCLIENTS.id() {
+        let clients = shared.config.integer(settings::MAXCLIENTS) as u64;
+        let wanted = process::open_files_for_clients(clients);
+        return process::raise_open_files(wanted).map_err(|allowed| {
+            let spare = wanted - clients;
+            format!(
+                "The operating system is not able to handle the specified number of clients, try with {}",
+                allowed.saturating_sub(spare)
+            )
+        });
+    }
+    Ok(())
+}

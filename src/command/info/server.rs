@@ -1,0 +1,49 @@
+//! INFO's section on the program and the machine.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Lines;
+use crate::clock;
+use crate::command::context::Context;
+use crate::config::settings;
+
+pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
+    let shared = context.shared;
+    let config = &shared.config;
+    let port = shared.port.load(Relaxed);
+    let now_us = clock::unix_us();
+    let uptime_s = shared.started.elapsed().as_secs();
+    let system = rustix::system::uname();
+    let word = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    lines.field("redis_version", crate::REDIS_VERSION);
+    lines.field("redis_git_sha1", "00000000");
+    lines.field("redis_git_dirty", 0);
+    lines.field("redis_mode", "standalone");
+    lines.field("millstream_version", env!("CARGO_PKG_VERSION"));
+    lines.field(
+        "os",
+        format_args!("{} {} {}", word(system.sysname()), word(system.release()), word(system.machine())),
+    );
+    lines.field("arch_bits", usize::BITS);
+    lines.field("monotonic_clock", "POSIX clock_gettime");
+    lines.field("multiplexing_api", "epoll");
+    lines.field("process_id", std::process::id());
+    lines.field("process_supervised", "no");
+    lines.field("run_id", &shared.run_id);
+    lines.field("tcp_port", port);
+    lines.field("server_time_usec", now_us);
+    lines.field("uptime_in_seconds", uptime_s);
+    lines.field("uptime_in_days", uptime_s / 86_400);
+    let hz = config.integer(settings::HZ);
+    lines.field("hz", hz);
+    lines.field("configured_hz", hz);
+    lines.field("lru_clock", (now_us / 1_000_000) & 0xff_ffff);
+    let executable = std::env::current_exe().unwrap_or_default();
+    lines.field("executable", executable.display());
+    lines.field("config_file", config.file().map(|file| file.display().to_string()).unwrap_or_default());
+    lines.flag("io_threads_active", false);
+    lines.field("worker_threads", shared.workers);
+    let bind: Vec<String> =
+        config.text(settings::BIND).split_ascii_whitespace().map(|name| format!(",bind={name}")).collect();
+    lines.field("listener0", format_args!("name=tcp{},port={port}", bind.concat()));
+}
