@@ -350,3 +350,105 @@ impl Drop for NewBase {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::super::{Fault, FaultStorage, FsyncPolicy, Log, Survival};
+    use super::*;
+
+    const EIO: i32 = 5;
+
+    /// Rewrites a log into a base that holds these commands of database 0.
+    fn rewrite(log: &Log, commands: &[&str]) -> Result<u64, LogError> {
+        let mut rewrite = log.claim_rewrite().expect("it can begin").prepare()?;
+        rewrite.switch()?;
+        rewrite.append(&effects_of(0, commands))?;
+        rewrite.finish()
+    }
+
+    fn check(storage: &FaultStorage, expected: &[&str]) {
+        let (texts, result) = recover_texts(&storage.restart(Survival::Synced, 1), &test_paths());
+        result.unwrap();
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn appends_go_on_in_the_next_increment() {
+        let storage = test_storage(1);
+        let log = start(&storage, &test_paths(), FsyncPolicy::Always).unwrap();
+        log.append(&effects_of(0, &["DEL a", "DEL b"]));
+        let mut rewrite = log.claim_rewrite().unwrap().prepare().unwrap();
+        assert!(matches!(log.claim_rewrite(), Err(RewriteRefusal::InProgress)));
+        log.append(&effects_of(0, &["DEL c"]));
+        let position = rewrite.switch().unwrap();
+        assert_eq!(position, log.appended());
+        log.append(&effects_of(0, &["DEL d"]));
+        rewrite.append(&effects_of(0, &["BASE"])).unwrap();
+        log.sync_all().unwrap();
+        // The old files are in force as long as the rewrite is not finished.
+        check(&storage, &["SELECT 0", "DEL a", "DEL b", "DEL c", "SELECT 0", "DEL d"]);
+        let before = log.statistics();
+        let base_bytes = rewrite.finish().unwrap();
+        check(&storage, &["SELECT 0", "BASE", "SELECT 0", "DEL d"]);
+        let after = log.statistics();
+        assert!(before.rewrite.current.is_some() && before.rewrite.last.is_none());
+        assert!(after.rewrite.current.is_none() && after.rewrite.last.is_some() && !after.rewrite.has_failed);
+        let increment = storage.content(&test_paths().file("appendonly.aof.2.incr.aof")).unwrap();
+        assert_eq!(after.current_size_bytes, base_bytes + increment.len() as u64);
+        assert_eq!(after.base_size_bytes, after.current_size_bytes);
+        log.append(&effects_of(0, &["DEL e"]));
+        log.close().unwrap();
+        check(&storage, &["SELECT 0", "BASE", "SELECT 0", "DEL d", "DEL e"]);
+    }
+
+    #[test]
+    fn a_failure_latches_nothing_and_the_next_rewrite_succeeds() {
+        let mut failures = 0;
+        for cut in 0.. {
+            let storage = test_storage(1);
+            let log = start(&storage, &test_paths(), FsyncPolicy::Always).unwrap();
+            log.append(&effects_of(0, &["DEL a"]));
+            log.sync_all().unwrap();
+            let fault = storage.operations() + cut;
+            storage.fail_operation(fault, Fault::Error(EIO));
+            let result = rewrite(&log, &["BASE"]);
+            if storage.operations() <= fault {
+                result.unwrap();
+                break;
+            }
+            assert!(log.latched().is_none(), "{:?}", log.latched());
+            let base = if result.is_ok() { "BASE" } else { "DEL a" };
+            failures += u32::from(result.is_err());
+            assert_eq!(log.statistics().rewrite.has_failed, result.is_err());
+            log.append(&effects_of(0, &["DEL b"]));
+            log.sync_all().unwrap();
+            let (mut texts, _) = recover_texts(&storage.restart(Survival::Synced, 1), &test_paths());
+            texts.retain(|text| text != "SELECT 0");
+            assert_eq!(texts, [base, "DEL b"]);
+            rewrite(&log, &["BASE 2"]).unwrap();
+            assert!(!log.statistics().rewrite.has_failed);
+            log.close().unwrap();
+            check(&storage, &["SELECT 0", "BASE 2"]);
+            let mut names = storage.list(&test_paths().append_dir()).unwrap();
+            names.retain(|name| !name.ends_with(".incr.aof"));
+            assert_eq!(names.len(), 2, "a base and a manifest: {names:?}");
+        }
+        assert!(failures > 10, "{failures} operations of a rewrite have failed");
+    }
+
+    #[test]
+    fn a_closed_log_is_left_alone() {
+        let storage = test_storage(1);
+        let log = start(&storage, &test_paths(), FsyncPolicy::Always).unwrap();
+        log.append(&effects_of(0, &["DEL a"]));
+        let mut rewrite = log.claim_rewrite().unwrap().prepare().unwrap();
+        rewrite.switch().unwrap();
+        log.close().unwrap();
+        assert_eq!(rewrite.finish().unwrap_err().operation, LogOperation::Rewrite);
+        check(&storage, &["SELECT 0", "DEL a"]);
+        let error = log.claim_rewrite().unwrap_err();
+        assert!(matches!(error, RewriteRefusal::Failed(_)), "{error:?}");
+        assert!(matches!(Log::disabled().claim_rewrite(), Err(RewriteRefusal::NoLog)));
+    }
+}

@@ -230,7 +230,9 @@ impl Shared {
             let what = "there is no file to go on in";
             return Err(self.latch(LogError::content(LogOperation::Write, &writer.increment.path, what)));
         };
-        self.sync_file(&writer.increment, at)?;
+        if self.durable() < at {
+            self.sync_file(&writer.increment, at)?;
+        }
         writer.increment = next;
         writer.start = at;
         Ok(())
