@@ -64,10 +64,21 @@ impl Blocks {
         text_len: usize,
         limits: &BlockLimits,
     ) {
-        if !self.tail.is_empty() && self.tail.is_full(text_len, limits) {
+        if self.tail.is_empty() {
+            self.reopen(text_len, limits);
+        } else if self.tail.is_full(text_len, limits) {
             self.seal();
         }
         self.tail.append(id, fields);
+    }
+
+    /// Makes the last sealed block the tail again when the one behind it is gone and it has room: Redis adds to whatever
+    /// block is the last.
+    fn reopen(&mut self, text_len: usize, limits: &BlockLimits) {
+        if let Some(last) = self.sealed.pop_back_if(|last| !last.block.is_full(text_len, limits)) {
+            self.sealed_bytes -= last.block.heap_bytes();
+            self.tail = Arc::unwrap_or_clone(last.block);
+        }
     }
 
     fn seal(&mut self) {

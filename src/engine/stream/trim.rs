@@ -28,7 +28,7 @@ impl Trim {
     /// The bound that `~` has when no LIMIT was given, by Redis's rule: a hundred blocks' worth,
     /// 10,000 when blocks are not bounded by entries, and never more than a million.
     pub fn default_limit(limits: &BlockLimits) -> u64 {
-        match limits.entries_max as u64 * 100 {
+        match (limits.entries_max as u64).saturating_mul(100) {
             0 => 10_000,
             limit => limit.min(1_000_000),
         }
