@@ -49,7 +49,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         effect.arg(key.bytes);
         effect.arg(request.arg(2));
         acknowledged.iter().for_each(|&id| effect.arg_id(id));
-        context.keys.changed(&key, Change::Updated);
+        context.keys.changed(&key, Change::Metadata);
     }
     context.reply.integer(acknowledged.len() as i64);
     Ok(Outcome::Done)

@@ -147,7 +147,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     delivered.write_effects(keys, names, now_ms);
     write_removed(keys, names, &removed);
     if created || !delivered.is_empty() || !removed.is_empty() {
-        keys.changed(&key, Change::Updated);
+        keys.changed(&key, Change::Metadata);
     }
     Ok(Outcome::Done)
 }

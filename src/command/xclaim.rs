@@ -141,7 +141,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         write_group_position(keys, names, id, entries_read);
     }
     if created || !delivered.is_empty() || !removed.is_empty() || moved.is_some() {
-        keys.changed(&key, Change::Updated);
+        keys.changed(&key, Change::Metadata);
     }
     Ok(Outcome::Done)
 }

@@ -45,6 +45,8 @@ pub(super) const SPEC: Spec = Spec {
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let mut arguments = parse(request, Reader::Anybody, context.keys.now_ms)?;
     for n in 0..arguments.streams.len() {
+        // A key of another type comes before an ID that cannot be read.
+        context.keys.find_stream(&Key::new(request.arg(arguments.streams[n].key_at)))?;
         arguments.parse_start(request, n, Reader::Anybody)?;
     }
     if read(context.keys, context.reply, &mut arguments, request)? {

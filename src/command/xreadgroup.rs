@@ -136,7 +136,7 @@ fn read(
         };
         if created {
             write_consumer_created(keys, names);
-            keys.changed(&key, Change::Updated);
+            keys.changed(&key, Change::Metadata);
         }
         if has_data {
             ready.push((*stream, slot));
@@ -213,7 +213,7 @@ fn deliver_new(
         delivered.write_effects(keys, names, now_ms);
     }
     write_group_position(keys, names, last, entries_read);
-    keys.changed(&key, Change::Updated);
+    keys.changed(&key, Change::Metadata);
     Ok(true)
 }
 
@@ -286,7 +286,7 @@ fn deliver_again(
     }
     if !delivered.is_empty() {
         delivered.write_effects(keys, names, now_ms);
-        keys.changed(&Key::new(names.key), Change::Updated);
+        keys.changed(&Key::new(names.key), Change::Metadata);
     }
     Ok(true)
 }

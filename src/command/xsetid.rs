@@ -73,7 +73,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     stream.set_counters(last_id, entries_added, max_deleted_id.filter(|id| *id != Default::default()));
     let args: Vec<&[u8]> = std::iter::once(&b"XSETID"[..]).chain(request.args_from(1)).collect();
     context.keys.effect(&args);
-    context.keys.changed(&key, Change::Updated);
+    context.keys.changed(&key, Change::Metadata);
     context.reply.ok();
     Ok(Outcome::Done)
 }

@@ -61,7 +61,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
                 effect.arg_id(min);
             }
         }
-        context.keys.changed(&key, Change::Updated);
+        context.keys.changed(&key, Change::Trimmed);
     }
     context.reply.count(dropped);
     Ok(Outcome::Done)

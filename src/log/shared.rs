@@ -230,9 +230,7 @@ impl Shared {
             let what = "there is no file to go on in";
             return Err(self.latch(LogError::content(LogOperation::Write, &writer.increment.path, what)));
         };
-        if self.durable() < at {
-            self.sync_file(&writer.increment, at)?;
-        }
+        self.sync_file(&writer.increment, at)?;
         writer.increment = next;
         writer.start = at;
         Ok(())

@@ -14,7 +14,7 @@ pub(super) fn serve_ready(keys: &mut Keys<'_>) {
         for ready in std::mem::take(&mut keys.ready) {
             let key = Key::new(&ready.key);
             for waiter in keys.shard(&key).waiters.queue(ready.db, &ready.key) {
-                if ready.change == Change::Lost && !waiter.wakes_on_loss {
+                if ready.change != Change::Updated && !waiter.wakes_on_loss {
                     continue;
                 }
                 if serve(keys, &waiter) {

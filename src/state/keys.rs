@@ -20,6 +20,12 @@ pub struct WrongType;
 pub enum Change {
     /// It holds more or other data than before.
     Updated,
+    /// Entries are gone: nothing for who waits for it.
+    Trimmed,
+    /// Only groups, what is pending or counters changed: nothing for who waits for it, and to who watches it, it is as it was.
+    Metadata,
+    /// A group is gone: who waits for it is told so; to who watches the key, it is as it was.
+    GroupLost,
     /// It was removed, or holds a value of another type: who waits for it is told so.
     Lost,
 }
@@ -349,9 +355,11 @@ impl<'a> Keys<'a> {
     pub fn signal(&mut self, key: &Key<'_>, change: Change) {
         let db = self.db;
         let shard = self.shards.get(self.store.shard_of(key));
-        let Shard { dbs, watches, .. } = &mut *shard;
-        watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
-        if shard.waiters.contains(db, key.bytes) {
+        if !matches!(change, Change::Metadata | Change::GroupLost) {
+            let Shard { dbs, watches, .. } = &mut *shard;
+            watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
+        }
+        if !matches!(change, Change::Metadata | Change::Trimmed) && shard.waiters.contains(db, key.bytes) {
             let ready = ReadyKey { db, key: key.bytes.into(), change };
             if self.ready.last() != Some(&ready) {
                 self.ready.push(ready);

@@ -63,7 +63,7 @@ fn create(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome
     let (_, created) = group.consumers_mut().find_or_create(names.consumer, now_ms);
     if created {
         write_consumer_created(keys, names);
-        keys.changed(&key, Change::Updated);
+        keys.changed(&key, Change::Metadata);
     }
     context.reply.integer(i64::from(created));
     Ok(Outcome::Done)
@@ -80,7 +80,7 @@ fn delete(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome
     };
     let pending = group.remove_consumer(slot);
     keys.effect(&[b"XGROUP", b"DELCONSUMER", names.key, names.group, names.consumer]);
-    keys.changed(&key, Change::Updated);
+    keys.changed(&key, Change::Metadata);
     context.reply.count(pending);
     Ok(Outcome::Done)
 }

@@ -84,7 +84,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         effect.arg(b"ENTRIESREAD");
         effect.arg_integer(read as i64);
     }
-    keys.changed(&key, Change::Updated);
+    keys.changed(&key, if made { Change::Updated } else { Change::Metadata });
     context.reply.ok();
     Ok(Outcome::Done)
 }

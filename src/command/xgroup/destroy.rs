@@ -31,7 +31,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     if destroyed {
         keys.effect(&[b"XGROUP", b"DESTROY", key.bytes, request.arg(3)]);
         // Who is blocked on the group is told that it is gone.
-        keys.changed(&key, Change::Lost);
+        keys.changed(&key, Change::GroupLost);
     }
     context.reply.integer(i64::from(destroyed));
     Ok(Outcome::Done)

@@ -58,7 +58,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     group.entries_read = options.entries_read;
     let names = Names { key: key.bytes, group: request.arg(3), consumer: b"" };
     write_group_position(keys, names, id, options.entries_read);
-    keys.changed(&key, Change::Updated);
+    keys.changed(&key, Change::Metadata);
     context.reply.ok();
     Ok(Outcome::Done)
 }
