@@ -13,3 +13,4 @@ mod layers;
 mod rewrite;
 mod scripts;
 mod startup;
+mod transactions;

@@ -58,6 +58,8 @@ pub(super) fn is_same(
         }
         if (deviation.reconcile)(&mut comparison) {
             met.push(deviation.name);
+            // Rows that are gone may have kept others from being compared.
+            reconcile_times(&mut comparison);
         }
     }
     comparison.ours == comparison.theirs

@@ -4,8 +4,10 @@ use fastrand::Rng;
 
 use super::Command;
 
-/// The keys. All hold streams most of the time; any can come to be a string.
+/// The keys of streams. Any can come to be a string for a while.
 pub(super) const KEYS: &[&str] = &["a", "b", "c", "d"];
+/// The keys of strings. They can come to be streams.
+pub(super) const STRING_KEYS: &[&str] = &["p", "q"];
 pub(super) const GROUPS: &[&str] = &["g", "h", "i"];
 pub(super) const CONSUMERS: &[&str] = &["x", "y", "z"];
 
@@ -148,6 +150,14 @@ impl Generator {
                 self.since_look = 0;
                 return list_looks();
             }
+            if self.chance(3) {
+                // A stream again, whatever it had come to be.
+                let (key, group) = (self.key(), self.group());
+                return vec![
+                    words(&format!("DEL {key}")),
+                    words(&format!("XGROUP CREATE {key} {group} 0 MKSTREAM")),
+                ];
+            }
             if self.chance(2) {
                 self.queue_left = self.random.u32(2..8);
                 let mut commands = Vec::new();
@@ -160,7 +170,7 @@ impl Generator {
             }
         }
         let mut command = match self.random.u32(0..100) {
-            0..100 => self.stream_command(),
+            0..82 => self.stream_command(),
             _ => self.key_command(),
         };
         if self.chance(4) {
@@ -283,7 +293,7 @@ impl Generator {
 }
 
 /// Commands that make the consumer of an XREADGROUP on all of its keys, or of an XCLAIM; none for other commands.
-fn list_consumers(command: &Command) -> Vec<Command> {
+pub(super) fn list_consumers(command: &Command) -> Vec<Command> {
     if [&b"XCLAIM"[..], b"XAUTOCLAIM"].iter().any(|name| command[0].eq_ignore_ascii_case(name)) {
         return command
             .get(1..4)
@@ -310,15 +320,19 @@ fn not_block(keyword: &str) -> Vec<u8> {
 
 /// Commands that show everything there is.
 pub(super) fn list_looks() -> Vec<Command> {
-    let mut looks = vec![];
+    let mut looks = vec![words("DBSIZE"), words("EXISTS a b c d p q"), words("MGET p q a b c d")];
+    for key in STRING_KEYS {
+        looks.push(words(&format!("PEXPIRETIME {key}")));
+        looks.push(words(&format!("OBJECT ENCODING {key}")));
+    }
     for key in KEYS {
         looks.push(words(&format!("TYPE {key}")));
 
+        looks.push(words(&format!("PEXPIRETIME {key}")));
         looks.push(words(&format!("XINFO STREAM {key}")));
         looks.push(words(&format!("XINFO STREAM {key} FULL COUNT 0")));
         looks.push(words(&format!("XINFO GROUPS {key}")));
         looks.push(words(&format!("XRANGE {key} - +")));
-        looks.push(words(&format!("GET {key}")));
         for group in GROUPS {
             looks.push(words(&format!("XINFO CONSUMERS {key} {group}")));
             looks.push(words(&format!("XPENDING {key} {group}")));

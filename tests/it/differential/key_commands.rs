@@ -1,7 +1,7 @@
 //! Random commands on keys and strings, which happen to the streams.
 
 use super::Command;
-use super::generator::{Generator, words};
+use super::generator::{Generator, STRING_KEYS, words};
 
 /// Times to live: so long, or so long ago, that when exactly does not matter.
 const EXPIRE_SECONDS: &[&str] = &["100000", "2000000", "0", "-1", "99999999999999999"];
@@ -10,7 +10,7 @@ const EXPIRE_AT_SECONDS: &[&str] = &["4000000000", "5000000000", "1", "0", "-1"]
 
 impl Generator {
     pub(super) fn key_command(&mut self) -> Command {
-        let key = self.key();
+        let key = if self.chance(30) { self.string_key() } else { self.key() };
         match self.random.u32(0..100) {
             0..8 => words(&format!("{} {key}", self.pick(&["DEL", "DEL", "UNLINK"]))),
             8..10 => words(&format!("DEL {key} {}", self.key())),
@@ -27,9 +27,7 @@ impl Generator {
             42..45 => words(&format!("TYPE {key}")),
             45..48 => words(&format!("OBJECT ENCODING {key}")),
             48..50 => words(self.pick(&["DBSIZE", "KEYS *", "KEYS [ab]", "KEYS ?"])),
-            50..51 => {
-                words(self.pick(&["OBJECT HELP", "OBJECT REFCOUNT nosuchkey", "SELECT 99", "SELECT x"]))
-            }
+            50..51 => words(self.pick(&["OBJECT HELP", "OBJECT FREQ never", "SELECT 99", "SELECT x"])),
             51..70 => self.set_command(),
             _ => self.string_command(),
         }
@@ -59,6 +57,11 @@ impl Generator {
         }
     }
 
+    /// A key for a string: now and then one that was a stream.
+    fn string_key(&mut self) -> &'static str {
+        if self.chance(6) { self.key() } else { self.pick(STRING_KEYS) }
+    }
+
     fn value(&mut self) -> String {
         match self.random.u32(0..10) {
             0..4 => self.random.i32(-20..100).to_string(),
@@ -70,7 +73,7 @@ impl Generator {
     }
 
     fn set_command(&mut self) -> Command {
-        let mut command = words(&format!("SET {}", self.key()));
+        let mut command = words(&format!("SET {}", self.string_key()));
         command.push(self.value().into_bytes());
         for _ in 0..self.random.u32(0..3) {
             match self.random.u32(0..6) {
@@ -96,7 +99,7 @@ impl Generator {
     }
 
     fn string_command(&mut self) -> Command {
-        let key = self.key();
+        let key = self.string_key();
         let mut command = match self.random.u32(0..13) {
             0..2 => return words(&format!("GET {key}")),
             2 => return words(&format!("GETDEL {key}")),
@@ -109,11 +112,11 @@ impl Generator {
                 }
                 return command;
             }
-            4 => return words(&format!("MGET {key} {} nosuchkey", self.key())),
+            4 => return words(&format!("MGET {key} {} nosuchkey", self.string_key())),
             5 => return words(&format!("STRLEN {key}")),
             6 => return words(&format!("{} {key}", self.pick(&["INCR", "DECR"]))),
             7 => words(&format!("SETNX {key}")),
-            8 => words(&format!("MSET {} 1 {key}", self.key())),
+            8 => words(&format!("MSET {} 1 {key}", self.string_key())),
             9 => words(&format!("APPEND {key}")),
             10 => words(&format!("{} {key}", self.pick(&["INCRBY", "DECRBY"]))),
             11 => {

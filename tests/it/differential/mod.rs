@@ -7,6 +7,7 @@
 //! `MILLSTREAM_DIFFERENTIAL_COMMANDS` is the number of commands for each protocol, `MILLSTREAM_DIFFERENTIAL_SEED` the first
 //! seed. A long run: `MILLSTREAM_DIFFERENTIAL_COMMANDS=2000000 cargo test --test it differential -- --nocapture`.
 
+mod blocking;
 mod compare;
 mod deviations;
 mod generator;

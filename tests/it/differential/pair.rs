@@ -57,21 +57,40 @@ impl Pair {
     }
 
     /// Two new connections, to empty servers.
-    pub(super) fn reset(&self) -> (Client, Client) {
+    pub(super) fn reset(&mut self) -> (Client, Client) {
+        self.is_parted = false;
         let [mut ours, mut theirs] = [&self.ours, &self.theirs].map(Server::client);
         for client in [&mut ours, &mut theirs] {
             client.check("FLUSHALL", "OK");
-            client.call("CONFIG SET stream-node-max-entries 100");
+            client.check("CONFIG SET stream-node-max-entries 100", "OK");
             client.switch_to(self.protocol);
         }
         (ours, theirs)
+    }
+
+    /// Another connection to each.
+    pub(super) fn connect(&self) -> (Client, Client) {
+        let mut clients = (self.ours.client(), self.theirs.client());
+        clients.0.switch_to(self.protocol);
+        clients.1.switch_to(self.protocol);
+        clients
+    }
+
+    /// Notes that the servers no longer hold the same data, for a reason that is known.
+    pub(super) fn part(&mut self, name: &'static str) {
+        *self.deviations.entry(name).or_default() += 1;
+        self.is_parted = true;
+    }
+
+    /// Whether the servers no longer hold the same data, for a reason that is known.
+    pub(super) fn is_parted(&self) -> bool {
+        self.is_parted
     }
 
     /// Sends the commands to both, which are emptied before, and answers the first difference.
     pub(super) fn replay(&mut self, commands: &[Command]) -> Option<Difference> {
         let (mut ours, mut theirs) = self.reset();
         let mut queued = Vec::new();
-        self.is_parted = false;
         for (chunk_number, chunk) in commands.chunks(PIPELINE).enumerate() {
             for command in chunk {
                 // A server that has closed the connection is noticed when its reply is missing.

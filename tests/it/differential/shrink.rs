@@ -5,7 +5,7 @@ use super::pair::Difference;
 use crate::harness::quote_word;
 
 /// The fewest commands found that still fail, by leaving out ever smaller pieces.
-pub(super) fn shrink(commands: &[Command], mut fails: impl FnMut(&[Command]) -> bool) -> Vec<Command> {
+pub(super) fn shrink<T: Clone>(commands: &[T], mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
     let mut commands = commands.to_vec();
     let mut piece = commands.len().div_ceil(2);
     loop {
@@ -13,7 +13,7 @@ pub(super) fn shrink(commands: &[Command], mut fails: impl FnMut(&[Command]) -> 
         let mut start = 0;
         while start < commands.len() {
             let end = (start + piece).min(commands.len());
-            let fewer: Vec<Command> = [&commands[..start], &commands[end..]].concat();
+            let fewer: Vec<T> = [&commands[..start], &commands[end..]].concat();
             if fails(&fewer) {
                 commands = fewer;
             } else {

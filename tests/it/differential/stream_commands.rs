@@ -27,10 +27,7 @@ impl Generator {
             97..99 => words(&format!("XLEN {}", self.key())),
             _ => {
                 let entries = self.pick(&["1", "2", "3", "5", "10", "100", "0"]);
-                {
-                    let _ = entries;
-                    words("PING")
-                }
+                words(&format!("CONFIG SET stream-node-max-entries {entries}"))
             }
         }
     }

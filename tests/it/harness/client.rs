@@ -85,14 +85,6 @@ impl Client {
         }
     }
 
-    /// The next reply's bytes.
-    #[track_caller]
-    pub(crate) fn read_raw(&mut self) -> Vec<u8> {
-        let start = self.start;
-        self.read();
-        self.received[start..self.start].to_vec()
-    }
-
     /// So many bytes, or fewer when the server closes the connection or sends no more.
     pub(crate) fn read_bytes(&mut self, len: usize) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
@@ -103,18 +95,31 @@ impl Client {
         bytes
     }
 
-    /// The next reply if it comes in time.
+    /// Whether a whole reply comes in time; it is still to be read.
+    ///
+    /// # Errors
+    /// As [`Self::read_within`].
+    pub(crate) fn has_reply_within(&mut self, time: Duration) -> Result<bool, String> {
+        Ok(self.decode_within(time)?.is_some())
+    }
+
+    /// The next reply if it comes in time; with no time, if it is there.
     ///
     /// # Errors
     /// The connection was closed; something came that is no reply.
     pub(crate) fn read_within(&mut self, time: Duration) -> Result<Option<Reply>, String> {
+        let Some((reply, len)) = self.decode_within(time)? else { return Ok(None) };
+        self.cross_check(len);
+        self.start += len;
+        Ok(Some(reply))
+    }
+
+    fn decode_within(&mut self, time: Duration) -> Result<Option<(Reply, usize)>, String> {
         let deadline = Instant::now() + time;
         loop {
             let decoded = Reply::decode(self.rest());
-            if let Some((reply, len)) = decoded.map_err(|what| format!("{what}: {}", escape(self.rest())))? {
-                self.cross_check(len);
-                self.start += len;
-                return Ok(Some(reply));
+            if let Some(found) = decoded.map_err(|what| format!("{what}: {}", escape(self.rest())))? {
+                return Ok(Some(found));
             }
             match self.receive(deadline) {
                 Ok(0) => {
@@ -150,12 +155,18 @@ impl Client {
             self.received.clear();
             self.start = 0;
         }
-        // Zero would mean without end.
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        self.stream.set_read_timeout(Some(left))?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        // For the socket no time would mean no end.
+        self.stream.set_nonblocking(left.is_zero())?;
+        if !left.is_zero() {
+            self.stream.set_read_timeout(Some(left))?;
+        }
         let len = self.received.len();
         self.received.resize(len + 64 * 1024, 0);
         let result = self.stream.read(&mut self.received[len..]);
+        if left.is_zero() {
+            self.stream.set_nonblocking(false)?;
+        }
         self.received.truncate(len + result.as_ref().map_or(0, |count| *count));
         result
     }
