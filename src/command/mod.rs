@@ -8,11 +8,13 @@
 //! all that depends on the clock or on chance), apply (cannot fail), write the effect, tell
 //! [`crate::state::Keys::changed`], reply.
 
+mod acl;
 mod append;
 mod argument;
 mod auth;
 mod bgrewriteaof;
 mod client;
+mod cluster;
 mod config;
 mod context;
 mod copy;
@@ -44,9 +46,12 @@ mod incrbyfloat;
 mod info;
 mod introspect;
 mod keys;
+mod latency;
 mod lists;
+mod lolwut;
 mod memory;
 mod mget;
+mod module;
 mod mset;
 mod multi;
 mod object;
@@ -56,17 +61,22 @@ mod randomkey;
 mod read;
 mod rename;
 mod replay;
+mod replication;
 mod reset;
 mod rewrite;
+mod save;
 mod scan;
 mod script;
 mod select;
 mod set;
 mod sets;
+mod shutdown;
+mod slowlog;
 mod spec;
 mod strlen;
 mod swapdb;
 mod table;
+mod time;
 mod trim;
 mod ttl;
 mod type_of;
@@ -99,10 +109,14 @@ pub use table::{Command, Table, table};
 
 /// All commands, in the order of their names.
 const SPECS: &[&Spec] = &[
+    &acl::SPEC,
     &append::APPEND,
+    &cluster::ASKING,
     &auth::SPEC,
     &bgrewriteaof::SPEC,
+    &save::BGSAVE,
     &client::SPEC,
+    &cluster::SPEC,
     &introspect::SPEC,
     &config::SPEC,
     &copy::COPY,
@@ -132,11 +146,15 @@ const SPECS: &[&Spec] = &[
     &incrbyfloat::SPEC,
     &info::SPEC,
     &keys::SPEC,
+    &save::LASTSAVE,
+    &latency::SPEC,
     &lists::LLEN,
+    &lolwut::SPEC,
     &lists::LPUSH,
     &lists::LRANGE,
     &memory::SPEC,
     &mget::SPEC,
+    &module::SPEC,
     &copy::MOVE,
     &mset::MSET,
     &mset::MSETNX,
@@ -151,10 +169,15 @@ const SPECS: &[&Spec] = &[
     &ttl::PTTL,
     &quit::SPEC,
     &randomkey::SPEC,
+    &cluster::READONLY,
+    &cluster::READWRITE,
     &rename::RENAME,
     &rename::RENAMENX,
+    &replication::REPLICAOF,
     &reset::SPEC,
+    &replication::ROLE,
     &sets::SADD,
+    &save::SAVE,
     &scan::SPEC,
     &sets::SCARD,
     &script::SPEC,
@@ -163,15 +186,21 @@ const SPECS: &[&Spec] = &[
     &set::SETEX,
     &set::SETNX,
     &append::SETRANGE,
+    &shutdown::SPEC,
+    &replication::SLAVEOF,
+    &slowlog::SPEC,
     &sets::SMEMBERS,
     &strlen::SPEC,
     &getrange::SUBSTR,
     &swapdb::SPEC,
+    &time::SPEC,
     &exists::TOUCH,
     &ttl::TTL,
     &type_of::SPEC,
     &del::UNLINK,
     &unwatch::SPEC,
+    &replication::WAIT,
+    &replication::WAITAOF,
     &watch::SPEC,
     &xack::SPEC,
     &xadd::SPEC,

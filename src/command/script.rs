@@ -42,7 +42,7 @@ const FLUSH: Spec = Spec {
     group: Group::Scripting,
     summary: "Forgets all scripts: there are none.",
     complexity: "O(N) with N being the number of scripts in cache",
-    history: &[("6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers.")],
+    history: &[("6.2.0", "`ASYNC` and `SYNC` came.")],
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     arguments: &[Argument::new(
         "flush-type",

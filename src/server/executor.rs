@@ -9,13 +9,13 @@ use super::blocking::serve_ready;
 use super::transaction;
 use crate::clock;
 use crate::command::{Blocked, Command, CommandError, Context, Flags, Outcome, Table, table};
-use crate::config::settings;
+use crate::config::{Config, settings};
 use crate::engine::Key;
 use crate::log::Effects;
 use crate::metrics::WorkerMetrics;
 use crate::net::{Input, Progress};
 use crate::protocol::{Decoded, DecoderLimits, Reply, Request, RequestDecoder};
-use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared};
+use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared, SlowCommand};
 
 /// A batch stops for its replies to be sent when they have grown to this, in bytes.
 const BATCH_OUTPUT_BYTES_MAX: usize = 256 * 1024;
@@ -36,11 +36,18 @@ pub(super) struct Executor {
 pub(super) struct Stopwatch {
     since: Instant,
     running: Option<usize>,
+    /// A command that takes so long, in nanoseconds, belongs in the slow log.
+    slow_ns: u64,
 }
 
 impl Stopwatch {
-    fn start() -> Self {
-        Self { since: Instant::now(), running: None }
+    /// Who wants to see even commands of less than this in the slow log has each timed by itself.
+    const ALL_TIMED_BELOW_NS: u64 = 1_000_000;
+
+    fn start(config: &Config) -> Self {
+        let slow_us = u64::try_from(config.integer(settings::SLOWLOG_LOG_SLOWER_THAN)).ok();
+        let slow_ns = slow_us.map_or(u64::MAX, |us| us.saturating_mul(1000));
+        Self { since: Instant::now(), running: None, slow_ns }
     }
 
     /// A command is about to be executed.
@@ -52,21 +59,24 @@ impl Stopwatch {
         }
     }
 
-    /// The command was executed.
+    /// The command was executed. The time it took, in nanoseconds, if it was slow.
     #[inline]
-    fn end(&mut self, metrics: &WorkerMetrics, command: &Command) {
-        if !command.spec.flags.contains(Flags::FAST) {
-            self.stop(metrics);
+    fn end(&mut self, metrics: &WorkerMetrics, command: &Command) -> Option<u64> {
+        if command.spec.flags.contains(Flags::FAST) && self.slow_ns >= Self::ALL_TIMED_BELOW_NS {
+            return None;
         }
+        let ns = self.stop(metrics);
+        (ns >= self.slow_ns).then_some(ns)
     }
 
-    /// Counts the time that has passed as the running command's.
-    fn stop(&mut self, metrics: &WorkerMetrics) {
-        if let Some(running) = self.running.take() {
-            let now = Instant::now();
-            metrics.commands[running].ns.add(now.duration_since(self.since).as_nanos() as u64);
-            self.since = now;
-        }
+    /// Counts the time that has passed as the running command's, and returns it, in nanoseconds.
+    fn stop(&mut self, metrics: &WorkerMetrics) -> u64 {
+        let Some(running) = self.running.take() else { return 0 };
+        let now = Instant::now();
+        let ns = now.duration_since(self.since).as_nanos() as u64;
+        metrics.commands[running].ns.add(ns);
+        self.since = now;
+        ns
     }
 }
 
@@ -122,7 +132,7 @@ impl Executor {
         let buffer = std::mem::take(effects);
         let mut keys = Keys::new(&shared.store, shared.log(), &self.metrics, buffer, now_ms);
         let mut limits = self.limits(session);
-        let mut stopwatch = Stopwatch::start();
+        let mut stopwatch = Stopwatch::start(&shared.config);
         let end = loop {
             if session.closing {
                 break BatchEnd::Close;
@@ -380,7 +390,9 @@ impl Executor {
         stopwatch.begin(&self.metrics, command);
         let result = (command.spec.handler)(&mut context, request);
         let counters = &self.metrics.commands[command.index];
-        stopwatch.end(&self.metrics, command);
+        if let Some(ns) = stopwatch.end(&self.metrics, command) {
+            self.note_slow(session, request, command, ns);
+        }
         self.metrics.commands_processed.add(1);
         match result {
             // Counted when it is served.
@@ -397,6 +409,35 @@ impl Executor {
                 None
             }
         }
+    }
+}
+
+impl Executor {
+    /// Puts a command into the slow log.
+    #[cold]
+    fn note_slow(&self, session: &Session, request: Request<'_>, command: &Command, ns: u64) {
+        if command.spec.flags.contains(Flags::SKIP_SLOWLOG) {
+            return;
+        }
+        let max = self.shared.config.integer(settings::SLOWLOG_MAX_LEN);
+        // What may be a password is not shown.
+        let shown = match command.full_name.as_str() {
+            "auth" => 1,
+            "hello" | "config|set" => 2,
+            _ => usize::MAX,
+        };
+        let hidden: &[u8] = b"(redacted)";
+        let args: Vec<&[u8]> =
+            (0..request.len()).map(|at| if at < shown { request.arg(at) } else { hidden }).collect();
+        let slow = SlowCommand {
+            id: 0,
+            time_s: clock::unix_ms() / 1000,
+            duration_us: ns / 1000,
+            args: SlowCommand::shorten(args.into_iter()),
+            peer: session.handle.peer.to_string(),
+            client_name: session.handle.names.lock().name.clone(),
+        };
+        self.shared.slowlog.add(slow, usize::try_from(max).unwrap_or(usize::MAX));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -87,6 +88,7 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     let listeners = listen(&config)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("Can't handle SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Can't handle SIGINT"))?;
+    let _pid_file = PidFile::write(&config.text(settings::PIDFILE));
     let workers = worker_count(&config);
     // With one thread there is nobody to share with; with more, enough shards that two rarely meet.
     let shards = if workers == 1 { 1 } else { workers * 16 };
@@ -111,6 +113,34 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     background.abort();
     stop(&shared, handles, threads).await;
     Ok(())
+}
+
+/// The file with the process's number, if one is wanted; removed when the server ends.
+struct PidFile(Option<PathBuf>);
+
+impl PidFile {
+    /// Without the file the server runs all the same.
+    fn write(path: &str) -> Self {
+        if path.is_empty() {
+            return Self(None);
+        }
+        match std::fs::write(path, format!("{}\n", std::process::id())) {
+            Ok(()) => Self(Some(path.into())),
+            Err(error) => {
+                tracing::warn!("Can't write the pid file '{path}': {error}");
+                Self(None)
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // It may have been removed meanwhile.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 /// The number of worker threads: the setting, or the number of cores.

@@ -13,7 +13,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Server,
     summary: "Returns settings.",
     complexity: "O(N) when N is the number of configuration parameters provided",
-    history: &[("7.0.0", "Added the ability to pass multiple pattern parameters in one call")],
+    history: &[("7.0.0", "Several patterns may be given.")],
     arguments: &[Argument::new("parameter", ArgKind::String).multiple()],
     help: &[
         "GET <pattern> [<pattern> ...]",

@@ -16,7 +16,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Server,
     summary: "Changes settings: all of those that are given, or none.",
     complexity: "O(N) when N is the number of configuration parameters provided",
-    history: &[("7.0.0", "Added the ability to set multiple parameters in one call.")],
+    history: &[("7.0.0", "Several settings may be given.")],
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     arguments: &[Argument::new(
         "data",

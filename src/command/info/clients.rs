@@ -4,17 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Lines;
 use crate::command::context::Context;
+use crate::command::memory::figures::input_bytes;
 use crate::config::settings;
-use crate::state::ClientHandle;
-
-/// What a connection's buffers and its entry among the connections take, in bytes.
-pub(super) fn client_bytes(client: &ClientHandle) -> usize {
-    input_bytes(client) + client.output_buffer.load(Relaxed) + size_of::<ClientHandle>()
-}
-
-fn input_bytes(client: &ClientHandle) -> usize {
-    client.query_buffer.load(Relaxed) + client.query_buffer_free.load(Relaxed)
-}
 
 pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     let shared = context.shared;

@@ -1,33 +1,24 @@
 //! INFO's section on memory.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::Lines;
-use super::clients::client_bytes;
 use crate::command::context::Context;
+use crate::command::memory::figures::{self, MemoryFigures, difference};
 use crate::config::{Handle, settings};
 use crate::process;
 
 pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     let shared = context.shared;
     let config = &shared.config;
-    let allocator = shared.allocator();
-    let used = allocator.allocated;
-    let resident = process::resident_bytes();
-    let peak = shared.peak_memory_bytes.load(Relaxed);
-    let startup = shared.startup_memory_bytes;
-    let clients: u64 = shared.clients.list().iter().map(|client| client_bytes(client) as u64).sum();
-    let log_buffer = shared.log().statistics().buffered_bytes;
-    // What is not data: what the server had when it started, and the buffers.
-    let overhead = startup + clients + log_buffer;
-    let dataset = used.saturating_sub(overhead);
+    let figures = MemoryFigures::measure(shared);
+    let MemoryFigures { allocator, resident, peak, startup, clients, log_buffer } = figures;
+    let (used, dataset) = (figures.used(), figures.dataset());
     let system = process::system_bytes();
     let maxmemory = config.memory(settings::MAXMEMORY);
     write_sized(lines, "used_memory", used);
     write_sized(lines, "used_memory_rss", resident);
     write_sized(lines, "used_memory_peak", peak);
     lines.field("used_memory_peak_perc", percent(used, peak));
-    lines.field("used_memory_overhead", overhead);
+    lines.field("used_memory_overhead", figures.overhead());
     lines.field("used_memory_startup", startup);
     lines.field("used_memory_dataset", dataset);
     lines.field("used_memory_dataset_perc", percent(dataset, used.saturating_sub(startup)));
@@ -89,17 +80,11 @@ fn human(bytes: u64) -> String {
 }
 
 fn percent(part: u64, whole: u64) -> String {
-    let percent = if whole == 0 { 0.0 } else { part as f64 / whole as f64 * 100.0 };
-    format!("{percent:.2}%")
+    format!("{:.2}%", figures::percent(part, whole))
 }
 
 fn ratio(a: u64, b: u64) -> String {
-    let ratio = if b == 0 { 0.0 } else { a as f64 / b as f64 };
-    format!("{ratio:.2}")
-}
-
-fn difference(a: u64, b: u64) -> i64 {
-    a.cast_signed().wrapping_sub(b.cast_signed())
+    format!("{:.2}", figures::ratio(a, b))
 }
 
 #[cfg(test)]

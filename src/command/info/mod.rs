@@ -28,7 +28,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Server,
     summary: "Tells of the server's state, in sections.",
     complexity: "O(1)",
-    history: &[("7.0.0", "Added support for taking multiple section arguments.")],
+    history: &[("7.0.0", "Several sections may be asked for.")],
     tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
     arguments: &[Argument::new("section", ArgKind::String).optional().multiple()],
     handler: execute,

@@ -1,6 +1,10 @@
 //! MEMORY
 
+mod doctor;
+pub(super) mod figures;
 mod help;
+mod malloc_stats;
+mod stats;
 mod usage;
 
 use super::spec::{Group, Spec};
@@ -12,6 +16,6 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Server,
     summary: "A container for commands on memory.",
     complexity: "Depends on subcommand.",
-    subcommands: &[&help::SPEC, &usage::SPEC],
+    subcommands: &[&doctor::SPEC, &help::SPEC, &malloc_stats::SPEC, &stats::SPEC, &usage::SPEC],
     ..Spec::DEFAULT
 };
