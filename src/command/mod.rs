@@ -59,6 +59,7 @@ mod ping;
 mod quit;
 mod randomkey;
 mod read;
+mod references;
 mod rename;
 mod replay;
 mod replication;
@@ -83,10 +84,12 @@ mod type_of;
 mod unwatch;
 mod watch;
 mod xack;
+mod xackdel;
 mod xadd;
 mod xautoclaim;
 mod xclaim;
 mod xdel;
+mod xdelex;
 mod xgroup;
 mod xinfo;
 mod xlen;
@@ -203,10 +206,12 @@ const SPECS: &[&Spec] = &[
     &replication::WAITAOF,
     &watch::SPEC,
     &xack::SPEC,
+    &xackdel::SPEC,
     &xadd::SPEC,
     &xautoclaim::SPEC,
     &xclaim::SPEC,
     &xdel::SPEC,
+    &xdelex::SPEC,
     &xgroup::SPEC,
     &xinfo::SPEC,
     &xlen::SPEC,

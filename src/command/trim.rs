@@ -2,31 +2,33 @@
 
 use super::argument::{parse_integer, parse_stream_id_strict};
 use super::error::CommandError;
+use super::references::{POLICY_ARGUMENT, parse_policy, write_released};
 use super::spec::{ArgKind, Argument};
 use crate::config::{Config, settings};
-use crate::engine::{BlockLimits, Stream, Trim, TrimStrategy};
+use crate::engine::{BlockLimits, RefPolicy, Stream, StreamId, Trim, TrimStrategy, Trimmed};
+use crate::log::Effects;
 use crate::protocol::Request;
+use crate::state::Keys;
 
-/// How COMMAND DOCS describes the options.
-pub(super) const TRIM_ARGUMENT: Argument = Argument::new(
-    "trim",
-    ArgKind::Block(&[
-        Argument::new(
-            "strategy",
-            ArgKind::OneOf(&[
-                Argument::word("maxlen", "MAXLEN"),
-                Argument::word("minid", "MINID").since("6.2.0"),
-            ]),
-        ),
-        Argument::new(
-            "operator",
-            ArgKind::OneOf(&[Argument::word("equal", "="), Argument::word("approximately", "~")]),
-        )
-        .optional(),
-        Argument::new("threshold", ArgKind::String),
-        Argument::new("count", ArgKind::Integer).token("LIMIT").optional().since("6.2.0"),
-    ]),
+const STRATEGY: Argument = Argument::new(
+    "strategy",
+    ArgKind::OneOf(&[Argument::word("maxlen", "MAXLEN"), Argument::word("minid", "MINID").since("6.2.0")]),
 );
+const OPERATOR: Argument = Argument::new(
+    "operator",
+    ArgKind::OneOf(&[Argument::word("equal", "="), Argument::word("approximately", "~")]),
+)
+.optional();
+const THRESHOLD: Argument = Argument::new("threshold", ArgKind::String);
+const COUNT: Argument = Argument::new("count", ArgKind::Integer).token("LIMIT").optional().since("6.2.0");
+
+/// How COMMAND DOCS describes XADD's options, but for the policy, which stands by itself there.
+pub(super) const XADD_ARGUMENT: Argument =
+    Argument::new("trim", ArgKind::Block(&[STRATEGY, OPERATOR, THRESHOLD, COUNT])).optional();
+
+/// How COMMAND DOCS describes XTRIM's options.
+pub(super) const XTRIM_ARGUMENT: Argument =
+    Argument::new("trim", ArgKind::Block(&[STRATEGY, OPERATOR, THRESHOLD, COUNT, POLICY_ARGUMENT]));
 
 /// How large a block may grow, by the settings.
 #[inline]
@@ -43,6 +45,7 @@ pub(super) struct TrimOptions {
     strategy: Option<TrimStrategy>,
     approximate: bool,
     limit: Option<u64>,
+    policy: Option<RefPolicy>,
 }
 
 impl TrimOptions {
@@ -72,6 +75,9 @@ impl TrimOptions {
                 .map_err(|_| CommandError::Other("ERR The LIMIT argument must be >= 0."))?;
             self.limit = Some(limit);
             *at += 2;
+        } else if let (None, Some(policy)) = (self.policy, parse_policy(arg)) {
+            self.policy = Some(policy);
+            *at += 1;
         } else {
             return Ok(false);
         }
@@ -124,18 +130,86 @@ impl TrimOptions {
             Some(limit) => Some(limit),
             None => Some(Trim::default_limit(limits)),
         };
-        Some(Trim { strategy, approximate: self.approximate, limit })
+        let policy = self.policy.unwrap_or_default();
+        Some(Trim { strategy, approximate: self.approximate, limit, policy })
     }
 }
 
-/// What a trim has left, as an exact strategy: its effect must not depend on how entries lie in
-/// blocks.
-pub(super) fn exact_strategy(trimmed: &Stream, trim: &Trim) -> TrimStrategy {
-    match trim.strategy {
-        TrimStrategy::MaxLen(_) => TrimStrategy::MaxLen(trimmed.len()),
-        TrimStrategy::MinId(_) if trim.approximate && trimmed.len() > 0 => {
-            TrimStrategy::MinId(trimmed.first_id())
+/// What a trim did, as its effect says it: by no means in a way that depends on how entries lie in blocks.
+pub(super) struct TrimEffect {
+    strategy: TrimStrategy,
+    /// The strategy passes over entries that groups refer to.
+    is_acked: bool,
+    /// What is pending no more: groups and IDs.
+    released: Vec<(Box<[u8]>, Vec<StreamId>)>,
+}
+
+impl TrimEffect {
+    /// What a trim did to a stream; `None` if it found nothing to do.
+    pub(super) fn new(stream: &Stream, trim: &Trim, trimmed: Trimmed) -> Option<Self> {
+        if trimmed.dropped == 0 {
+            return None;
         }
-        TrimStrategy::MinId(min) => TrimStrategy::MinId(min),
+        let (strategy, is_acked) = match (trimmed.last_behind_spared, trim.strategy) {
+            // All that no group refers to, up to an ID. XDEL would raise the greatest deleted ID.
+            (Some(last), _) => (last.next().map_or(TrimStrategy::MaxLen(0), TrimStrategy::MinId), true),
+            (None, TrimStrategy::MaxLen(_)) => (TrimStrategy::MaxLen(stream.len()), false),
+            // More than what is asked for may be left.
+            (None, TrimStrategy::MinId(_))
+                if stream.len() > 0 && (trim.approximate || trim.policy == RefPolicy::Acked) =>
+            {
+                (TrimStrategy::MinId(stream.first_id()), false)
+            }
+            (None, minimum) => (minimum, false),
+        };
+        Some(Self { strategy, is_acked, released: trimmed.released.into_named(stream.groups()) })
+    }
+
+    /// The number of arguments that [`Self::write_options`] writes.
+    pub(super) fn option_count(&self) -> usize {
+        if self.is_acked { 0 } else { 3 }
+    }
+
+    /// Writes the options for XADD, if XADD as Redis 7.0 knows it can say it.
+    pub(super) fn write_options(&self, effect: &mut Effects) {
+        if !self.is_acked {
+            write_strategy(self.strategy, effect);
+        }
+    }
+
+    /// Writes what [`Self::write_options`] did not.
+    pub(super) fn write_rest(self, keys: &mut Keys<'_>, key: &[u8]) {
+        if self.is_acked {
+            self.write_xtrim(keys, key);
+        } else {
+            write_released(keys, key, &self.released);
+        }
+    }
+
+    /// Writes everything, as an XTRIM and what belongs to it.
+    pub(super) fn write_xtrim(&self, keys: &mut Keys<'_>, key: &[u8]) {
+        let effect = keys.begin_effect(if self.is_acked { 6 } else { 5 });
+        effect.arg(b"XTRIM");
+        effect.arg(key);
+        write_strategy(self.strategy, effect);
+        if self.is_acked {
+            effect.arg(b"ACKED");
+        }
+        write_released(keys, key, &self.released);
+    }
+}
+
+fn write_strategy(strategy: TrimStrategy, effect: &mut Effects) {
+    match strategy {
+        TrimStrategy::MaxLen(len) => {
+            effect.arg(b"MAXLEN");
+            effect.arg(b"=");
+            effect.arg_unsigned(len);
+        }
+        TrimStrategy::MinId(min) => {
+            effect.arg(b"MINID");
+            effect.arg(b"=");
+            effect.arg_id(min);
+        }
     }
 }

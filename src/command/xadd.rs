@@ -3,9 +3,10 @@
 use super::argument::parse_stream_id_strict;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
+use super::references::POLICY_ARGUMENT;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use super::trim::{TRIM_ARGUMENT, TrimOptions, block_limits, exact_strategy};
-use crate::engine::{Key, Stream, StreamId, TrimStrategy};
+use super::trim::{TrimEffect, TrimOptions, XADD_ARGUMENT, block_limits};
+use crate::engine::{Key, Stream, StreamId};
 use crate::number::parse_u64;
 use crate::protocol::Request;
 use crate::state::Change;
@@ -23,12 +24,14 @@ pub(super) const SPEC: Spec = Spec {
     history: &[
         ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
         ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+        ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
     ],
     tips: &["nondeterministic_output"],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::word("nomkstream", "NOMKSTREAM").optional().since("6.2.0"),
-        TRIM_ARGUMENT.optional(),
+        POLICY_ARGUMENT,
+        XADD_ARGUMENT,
         Argument::new(
             "id-selector",
             ArgKind::OneOf(&[Argument::word("auto-id", "*"), Argument::new("id", ArgKind::String)]),
@@ -73,11 +76,10 @@ fn parse(request: Request<'_>) -> Result<Arguments, CommandError> {
         let Some(arg) = request.get(at) else {
             return Err(CommandError::Arity("xadd".into()));
         };
-        let last = at + 1 == request.len();
         if arg == b"*" {
             break WantedId::Auto;
         }
-        if !last && trim.parse_option(request, &mut at)? {
+        if trim.parse_option(request, &mut at)? {
             continue;
         }
         if arg.eq_ignore_ascii_case(b"nomkstream") {
@@ -142,29 +144,22 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let (stream, _) = keys.find_or_create_stream(&key)?;
     let id = plan_id(arguments.id, stream, now_ms)?;
     stream.append(id, request.pairs_from(arguments.fields_at), &limits);
-    let trimmed = arguments.trim.trim(&limits).map(|trim| {
-        stream.trim(&trim);
-        exact_strategy(stream, &trim)
+    let trimmed = arguments.trim.trim(&limits).and_then(|trim| {
+        let trimmed = stream.trim(&trim);
+        TrimEffect::new(stream, &trim, trimmed)
     });
-    let trim_args = if trimmed.is_some() { 3 } else { 0 };
+    let trim_args = trimmed.as_ref().map_or(0, TrimEffect::option_count);
     let effect = keys.begin_effect(3 + trim_args + request.len() - arguments.fields_at);
     effect.arg(b"XADD");
     effect.arg(key.bytes);
-    match trimmed {
-        Some(TrimStrategy::MaxLen(len)) => {
-            effect.arg(b"MAXLEN");
-            effect.arg(b"=");
-            effect.arg_unsigned(len);
-        }
-        Some(TrimStrategy::MinId(min)) => {
-            effect.arg(b"MINID");
-            effect.arg(b"=");
-            effect.arg_id(min);
-        }
-        None => {}
+    if let Some(trimmed) = &trimmed {
+        trimmed.write_options(effect);
     }
     effect.arg_id(id);
     request.args_from(arguments.fields_at).for_each(|arg| effect.arg(arg));
+    if let Some(trimmed) = trimmed {
+        trimmed.write_rest(keys, key.bytes);
+    }
     keys.changed(&key, Change::Updated);
     context.reply.stream_id(id);
     Ok(Outcome::Done)

@@ -3,8 +3,8 @@
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
-use super::trim::{TRIM_ARGUMENT, TrimOptions, block_limits, exact_strategy};
-use crate::engine::{Key, TrimStrategy};
+use super::trim::{TrimEffect, TrimOptions, XTRIM_ARGUMENT, block_limits};
+use crate::engine::Key;
 use crate::protocol::Request;
 use crate::state::Change;
 
@@ -18,9 +18,12 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Stream,
     summary: "Drops a stream's oldest entries, and returns how many.",
     complexity: "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
-    history: &[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")],
+    history: &[
+        ("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."),
+        ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
+    ],
     tips: &["nondeterministic_output"],
-    arguments: &[Argument::new("key", ArgKind::Key(0)), TRIM_ARGUMENT],
+    arguments: &[Argument::new("key", ArgKind::Key(0)), XTRIM_ARGUMENT],
     handler: execute,
     ..Spec::DEFAULT
 };
@@ -43,24 +46,10 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         context.reply.integer(0);
         return Ok(Outcome::Done);
     };
-    let dropped = stream.trim(&trim);
-    if dropped > 0 {
-        let left = exact_strategy(stream, &trim);
-        let effect = context.keys.begin_effect(5);
-        effect.arg(b"XTRIM");
-        effect.arg(key.bytes);
-        match left {
-            TrimStrategy::MaxLen(len) => {
-                effect.arg(b"MAXLEN");
-                effect.arg(b"=");
-                effect.arg_unsigned(len);
-            }
-            TrimStrategy::MinId(min) => {
-                effect.arg(b"MINID");
-                effect.arg(b"=");
-                effect.arg_id(min);
-            }
-        }
+    let trimmed = stream.trim(&trim);
+    let dropped = trimmed.dropped;
+    if let Some(effect) = TrimEffect::new(stream, &trim, trimmed) {
+        effect.write_xtrim(context.keys, key.bytes);
         context.keys.changed(&key, Change::Trimmed);
     }
     context.reply.count(dropped);

@@ -10,4 +10,7 @@ mod stream;
 
 pub use group::{Consumer, ConsumerSlot, Consumers, Group, Groups, Pending, PendingEntry};
 pub use keyspace::{Db, Key, KeyEntry, ListValue, SetValue, StringValue, Value};
-pub use stream::{BlockLimits, Entry, FieldValue, Stream, StreamId, Trim, TrimStrategy};
+pub use stream::{
+    BlockLimits, Disposal, Entry, FieldValue, RefPolicy, Released, Stream, StreamId, Trim, TrimStrategy,
+    Trimmed,
+};

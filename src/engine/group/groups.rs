@@ -61,6 +61,11 @@ impl Groups {
         self.by_name.iter().map(|(name, group)| (&**name, &**group))
     }
 
+    /// The groups in the order of their names.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&[u8], &mut Group)> {
+        self.by_name.iter_mut().map(|(name, group)| (&**name, &mut **group))
+    }
+
     /// Memory behind the struct, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.by_name.capacity() * size_of::<(Box<[u8]>, Box<Group>)>()

@@ -171,6 +171,11 @@ impl Pending {
         leaf.search(id).ok().map(|at| leaf.entries[at].unpack())
     }
 
+    /// Whether an entry from `start` to `end`, both included, is pending.
+    pub fn has_any_in(&self, start: StreamId, end: StreamId) -> bool {
+        self.iter_from(start).next().is_some_and(|entry| entry.id <= end)
+    }
+
     /// Puts an entry in; returns the one of the same ID that was there.
     pub(super) fn insert(&mut self, entry: PendingEntry) -> Option<PendingEntry> {
         let entry = Packed::from(entry);

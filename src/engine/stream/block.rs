@@ -381,27 +381,44 @@ impl Block {
         self.deleted += 1;
     }
 
-    /// Deletes entries from the front as long as `wanted` says so of the entry's ID, and returns
-    /// their number.
-    pub(super) fn delete_front(&mut self, mut wanted: impl FnMut(StreamId) -> bool) -> u64 {
+    /// Chooses entries to delete: `judge` is asked about each that is not deleted, in order, until it
+    /// breaks.
+    pub(super) fn choose(&self, mut judge: impl FnMut(StreamId) -> ControlFlow<(), bool>) -> Chosen {
+        let mut chosen = Chosen::default();
         if self.is_empty() {
-            return 0;
+            return chosen;
         }
         let head = self.head();
-        let (mut position, mut previous, mut deleted) = (head.entries_at, self.before_first(), 0);
+        let (mut position, mut previous) = (head.entries_at, self.before_first());
         while position < self.data.len() {
             let place = self.decode_place(&head, previous, &mut position);
             previous = place.id;
             if self.data[place.flags_at] & DELETED != 0 {
                 continue;
             }
-            if !wanted(place.id) {
-                break;
+            match judge(place.id) {
+                ControlFlow::Break(()) => break,
+                ControlFlow::Continue(true) => chosen.0.push(place.flags_at),
+                ControlFlow::Continue(false) => {}
             }
-            self.mark_deleted(place.flags_at);
-            deleted += 1;
         }
-        deleted
+        chosen
+    }
+
+    /// Deletes entries that were chosen in this block as it is.
+    pub(super) fn delete_chosen(&mut self, chosen: &Chosen) {
+        chosen.0.iter().for_each(|&flags_at| self.mark_deleted(flags_at));
+    }
+}
+
+/// Entries of a block that are to be deleted.
+#[derive(Debug, Default)]
+pub(super) struct Chosen(SmallVec<[usize; 16]>);
+
+impl Chosen {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -512,8 +529,14 @@ mod tests {
         assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, true), expected);
         assert_eq!(read(&block, StreamId::new(5, 4), StreamId::new(8, 0), true), expected[2..5]);
         assert_eq!((block.live(), block.deleted), (6, 1));
-        assert_eq!(block.delete_front(|id| id < StreamId::new(8, 0)), 3);
-        assert_eq!(block.live(), 3);
+        let chosen = block.choose(|id| match id {
+            StreamId { ms: 8.., .. } => ControlFlow::Break(()),
+            id => ControlFlow::Continue(id != StreamId::new(5, 4)),
+        });
+        block.delete_chosen(&chosen);
+        assert_eq!(block.live(), 4);
+        assert!(block.contains(StreamId::new(5, 4)) && !block.contains(StreamId::new(5, 9)));
+        assert!(block.choose(|_| ControlFlow::Break(())).is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::block::{Block, BlockLimits, Entry};
+use super::block::{Block, BlockLimits, Chosen, Entry};
 use super::id::StreamId;
 
 /// A block that is appended to no more. Its first ID stands beside the pointer, so that a search
@@ -27,6 +27,28 @@ pub(super) struct Blocks {
     tail: Block,
     /// Memory behind the sealed blocks, in bytes.
     sealed_bytes: usize,
+}
+
+/// What becomes of a block that is swept ([`Blocks::sweep`]).
+#[derive(Debug)]
+pub(super) enum Sweep {
+    /// It goes whole, and the next one is visited.
+    Drop,
+    /// Some of its entries go.
+    Delete {
+        /// Which.
+        chosen: Chosen,
+        /// No other block is visited.
+        is_last: bool,
+    },
+    /// It stays as it is, and no other block is visited.
+    Stop,
+}
+
+impl Sweep {
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Drop | Self::Delete { is_last: false, .. })
+    }
 }
 
 impl Blocks {
@@ -158,34 +180,49 @@ impl Blocks {
         true
     }
 
-    /// The live entries and the last ID of the first block.
-    pub(super) fn front(&self) -> Option<(u64, StreamId)> {
-        let block = self.block(0);
-        (!block.is_empty()).then(|| (block.live(), block.last()))
-    }
-
-    /// Drops the first block whole.
-    pub(super) fn drop_front(&mut self) {
-        match self.sealed.pop_front() {
-            Some(sealed) => self.sealed_bytes -= sealed.block.heap_bytes(),
-            None => self.tail = Block::default(),
-        }
-    }
-
-    /// Deletes entries from the front of the first block; see [`Block::delete_front`]. The block
-    /// goes when nothing is left in it.
-    pub(super) fn delete_in_front(&mut self, wanted: impl FnMut(StreamId) -> bool) -> u64 {
-        let (deleted, left) = match self.sealed.front_mut() {
-            Some(sealed) => {
-                let block = Arc::make_mut(&mut sealed.block);
-                (block.delete_front(wanted), block.live())
+    /// Visits the blocks in order until `visit` says that it is enough, and does with each what it
+    /// says. A block in which nothing is left goes.
+    pub(super) fn sweep(&mut self, mut visit: impl FnMut(&Block) -> Sweep) {
+        // Blocks that are kept move to the front over those that go, each once.
+        let (mut kept, mut seen, mut goes_on) = (0, 0, true);
+        while goes_on && seen < self.sealed.len() {
+            let sweep = visit(&self.sealed[seen].block);
+            goes_on = sweep.goes_on();
+            let sealed = &mut self.sealed[seen];
+            let bytes_before = sealed.block.heap_bytes();
+            let goes = match &sweep {
+                Sweep::Drop => true,
+                Sweep::Delete { chosen, .. } if !chosen.is_empty() => {
+                    let block = Arc::make_mut(&mut sealed.block);
+                    block.delete_chosen(chosen);
+                    block.live() == 0
+                }
+                _ => false,
+            };
+            if goes {
+                self.sealed_bytes -= bytes_before;
+            } else {
+                self.sealed_bytes = self.sealed_bytes - bytes_before + sealed.block.heap_bytes();
+                if kept < seen {
+                    self.sealed.swap(kept, seen);
+                }
+                kept += 1;
             }
-            None => (self.tail.delete_front(wanted), self.tail.live()),
-        };
-        if left == 0 {
-            self.drop_front();
+            seen += 1;
         }
-        deleted
+        self.sealed.drain(kept..seen);
+        if goes_on && !self.tail.is_empty() {
+            match visit(&self.tail) {
+                Sweep::Drop => self.tail = Block::default(),
+                Sweep::Delete { chosen, .. } => {
+                    self.tail.delete_chosen(&chosen);
+                    if self.tail.live() == 0 {
+                        self.tail = Block::default();
+                    }
+                }
+                Sweep::Stop => {}
+            }
+        }
     }
 
     /// Memory behind the struct, in bytes.

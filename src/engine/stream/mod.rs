@@ -7,6 +7,7 @@
 mod block;
 mod blocks;
 mod id;
+mod references;
 #[allow(clippy::module_inception, reason = "the folder is named after its main type")]
 mod stream;
 mod trim;
@@ -14,6 +15,7 @@ mod value;
 
 pub use block::{BlockLimits, Entry};
 pub use id::StreamId;
+pub use references::{Disposal, RefPolicy, Released};
 pub use stream::Stream;
-pub use trim::{Trim, TrimStrategy};
+pub use trim::{Trim, TrimStrategy, Trimmed};
 pub use value::FieldValue;

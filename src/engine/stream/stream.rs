@@ -14,11 +14,11 @@ pub struct Stream {
     pub(super) len: u64,
     first_id: StreamId,
     /// The last entry's ID; `0-0` when there is none.
-    last_entry_id: StreamId,
+    pub(super) last_entry_id: StreamId,
     last_id: StreamId,
     max_deleted_id: StreamId,
     entries_added: u64,
-    groups: Groups,
+    pub(super) groups: Groups,
 }
 
 impl Stream {
@@ -171,7 +171,7 @@ impl Stream {
         self.first_id = first;
     }
 
-    fn refresh_last_entry_id(&mut self) {
+    pub(super) fn refresh_last_entry_id(&mut self) {
         let mut last = StreamId::MIN;
         self.scan_reverse(StreamId::MIN, StreamId::MAX, |entry| {
             last = entry.id;
@@ -276,7 +276,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Trim, TrimStrategy};
+    use crate::engine::{RefPolicy, Trim, TrimStrategy};
 
     fn stream(len: u64) -> Stream {
         let mut stream = Stream::new();
@@ -311,7 +311,8 @@ mod tests {
     #[track_caller]
     fn check_trim(strategy: TrimStrategy, approximate: bool, limit: Option<u64>, first_left: u64) {
         let mut stream = stream(95);
-        let dropped = stream.trim(&Trim { strategy, approximate, limit });
+        let trim = Trim { strategy, approximate, limit, policy: RefPolicy::Keep };
+        let dropped = stream.trim(&trim).dropped;
         stream.check_invariants();
         assert_eq!(ids(&stream), (first_left..=95).collect::<Vec<_>>());
         assert_eq!(dropped, first_left - 1);
@@ -360,6 +361,7 @@ mod tests {
                             strategy: TrimStrategy::MaxLen(max as u64),
                             approximate: false,
                             limit: None,
+                            policy: RefPolicy::Keep,
                         };
                         stream.trim(&trim);
                         model.drain(..model.len().saturating_sub(max));
