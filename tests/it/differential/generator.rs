@@ -122,6 +122,8 @@ pub(super) struct Generator {
     /// Whether XREADGROUP and the claims make their consumer though there is nothing for it: since Redis 7.2. With an older one the
     /// consumer is made before.
     makes_consumers: bool,
+    /// Whether there are XDELEX, XACKDEL, and trimming that heeds groups: since Redis 8.2.
+    pub(super) heeds_references: bool,
 }
 
 impl Generator {
@@ -133,6 +135,7 @@ impl Generator {
             queue_left: 0,
             since_look: 0,
             makes_consumers: version >= (7, 2),
+            heeds_references: version >= (8, 2),
         }
     }
 

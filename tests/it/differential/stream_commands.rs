@@ -38,6 +38,7 @@ impl Generator {
         if self.chance(5) {
             command.push(b"NOMKSTREAM".to_vec());
         }
+        self.push_policy(&mut command, 5);
         if self.chance(25) {
             self.push_trim(&mut command);
         }
@@ -56,6 +57,7 @@ impl Generator {
     }
 
     fn push_trim(&mut self, command: &mut Command) {
+        self.push_policy(command, 20);
         let by_len = self.chance(55);
         command.push(if by_len { b"MAXLEN".to_vec() } else { b"MINID".to_vec() });
         let is_rough = self.chance(50);
@@ -71,6 +73,7 @@ impl Generator {
             let limit = self.random.u32(0..12).to_string();
             command.push(if self.chance(5) { self.odd_number() } else { limit }.into_bytes());
         }
+        self.push_policy(command, 50);
     }
 
     fn xtrim(&mut self) -> Command {
@@ -80,12 +83,15 @@ impl Generator {
     }
 
     fn xdel(&mut self) -> Command {
+        if self.heeds_references && self.chance(60) {
+            return self.xdelex();
+        }
         let mut command = words(&format!("XDEL {}", self.key()));
         self.push_ids(&mut command, 4);
         command
     }
 
-    fn push_ids(&mut self, command: &mut Command, max: u32) {
+    pub(super) fn push_ids(&mut self, command: &mut Command, max: u32) {
         for _ in 0..self.random.u32(1..=max) {
             command.push(self.id().into_bytes());
         }
@@ -165,6 +171,9 @@ impl Generator {
     }
 
     fn xack(&mut self) -> Command {
+        if self.heeds_references && self.chance(40) {
+            return self.xackdel();
+        }
         let mut command = words(&format!("XACK {} {}", self.key(), self.group()));
         self.push_ids(&mut command, 5);
         command
