@@ -20,6 +20,7 @@ macro_rules! scripts {
 }
 
 scripts! {
+    command_references
     key_expiry
     key_introspection
     key_names
@@ -29,6 +30,7 @@ scripts! {
     key_waiters_of_groups
     other_types
     stream_add
+    stream_references
     string_numbers
     string_parts
     string_set

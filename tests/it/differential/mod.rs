@@ -13,6 +13,7 @@ mod deviations;
 mod generator;
 mod key_commands;
 mod pair;
+mod recovery;
 mod references;
 mod shrink;
 mod stream_commands;
