@@ -30,7 +30,9 @@ fn leave_out_times(reply: &mut Reply) {
 
 #[test]
 fn what_was_there_is_recovered() {
-    let looks = list_looks();
+    let mut looks = list_looks();
+    // A number that was computed comes back as one that was set.
+    looks.retain(|command| command[0] != b"OBJECT");
     let mut compared = 0;
     for seed in first_seed().. {
         // How entries lie in blocks is no part of the log: it follows from the same settings.
