@@ -225,8 +225,10 @@ impl<'a> Dump<'a> {
         group: &Group,
         mut wanted: impl FnMut(StreamId) -> bool,
     ) -> Result<(), LogError> {
-        let mut entries =
-            group.pending().iter_from(StreamId::MIN).filter(|entry| wanted(entry.id)).peekable();
+        // What is nobody's comes in the order in which it was handed back.
+        let owned = group.pending().iter_from(StreamId::MIN).filter(|entry| entry.consumer.is_some());
+        let released = group.pending().list_released();
+        let mut entries = owned.chain(released).filter(|entry| wanted(entry.id)).peekable();
         let mut ids: Vec<StreamId> = Vec::new();
         while let Some(entry) = entries.next() {
             ids.push(entry.id);

@@ -9,6 +9,24 @@ use crate::protocol::Reply;
 #[inline]
 pub(super) fn write_entry(reply: &mut Reply, entry: Entry<'_>) {
     reply.array(2);
+    write_id_and_fields(reply, entry);
+}
+
+/// Writes an entry as XREADGROUP with CLAIM does: with how long ago it was delivered before, and how often.
+pub(super) fn write_entry_with_delivery(
+    reply: &mut Reply,
+    entry: Entry<'_>,
+    idle_ms: i64,
+    delivery_count: u64,
+) {
+    reply.array(4);
+    write_id_and_fields(reply, entry);
+    reply.integer(idle_ms);
+    reply.count(delivery_count);
+}
+
+#[inline]
+fn write_id_and_fields(reply: &mut Reply, entry: Entry<'_>) {
     reply.stream_id(entry.id);
     reply.array(2 * entry.field_count());
     for (name, value) in entry.fields() {
@@ -62,6 +80,11 @@ pub(super) fn write_range(
         }
         written as usize
     });
+}
+
+/// How long ago an entry was delivered, in milliseconds; -1 when it is nobody's.
+pub(super) fn idle_ms_or_none(entry: &PendingEntry, now_ms: u64) -> i64 {
+    entry.find_idle_ms(now_ms).map_or(-1, |idle_ms| i64::try_from(idle_ms).unwrap_or(i64::MAX))
 }
 
 /// The name of the consumer that an entry is pending for; empty when it is nobody's.

@@ -10,8 +10,9 @@ use super::argument::{parse_integer, parse_stream_id_strict, parse_timeout_ms};
 use super::context::{Blocked, Context, Outcome};
 use super::error::CommandError;
 use crate::engine::{Key, StreamId};
+use crate::number::parse_i64;
 use crate::protocol::{OwnedRequest, Request};
-use crate::state::{Serve, Waiter};
+use crate::state::{Retry, Serve, Waiter};
 
 /// From where a stream is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(super) enum Start {
 pub(super) struct ReadStream {
     pub(super) key_at: usize,
     pub(super) start: Start,
+    /// What is pending and was not delivered for so long is claimed first.
+    pub(super) claim_idle_ms_min: Option<u64>,
 }
 
 /// The arguments of XREAD or XREADGROUP.
@@ -40,6 +43,7 @@ pub(super) struct ReadArguments<'a> {
     /// `None` when it does not block, else how long: see [`Blocked::timeout_ms`].
     pub(super) block: Option<Option<u64>>,
     pub(super) no_ack: bool,
+    claim_idle_ms_min: Option<u64>,
     /// Group and consumer.
     pub(super) group: Option<(&'a [u8], &'a [u8])>,
     pub(super) streams: SmallVec<[ReadStream; 4]>,
@@ -74,7 +78,11 @@ fn option_len(option: &[u8], more: usize) -> Option<usize> {
     let takes = |name: &[u8], arguments: usize| {
         (option.eq_ignore_ascii_case(name) && more >= arguments).then_some(1 + arguments)
     };
-    takes(b"block", 1).or(takes(b"count", 1)).or(takes(b"group", 2)).or(takes(b"noack", 0))
+    takes(b"block", 1)
+        .or(takes(b"count", 1))
+        .or(takes(b"claim", 1))
+        .or(takes(b"group", 2))
+        .or(takes(b"noack", 0))
 }
 
 /// Reads the options and the list of streams.
@@ -87,6 +95,7 @@ pub(super) fn parse<'a>(
         count: None,
         block: None,
         no_ack: false,
+        claim_idle_ms_min: None,
         group: None,
         streams: SmallVec::new(),
         ids_at: 0,
@@ -116,9 +125,13 @@ pub(super) fn parse<'a>(
         } else if reader == Reader::Anybody {
             return Err(CommandError::Other(if option.eq_ignore_ascii_case(b"group") {
                 "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
+            } else if option.eq_ignore_ascii_case(b"claim") {
+                "ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead."
             } else {
                 "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."
             }));
+        } else if option.eq_ignore_ascii_case(b"claim") {
+            arguments.claim_idle_ms_min = Some(parse_claim(request.arg(at + 1))?);
         } else if option.eq_ignore_ascii_case(b"group") {
             arguments.group = Some((request.arg(at + 1), request.arg(at + 2)));
         } else {
@@ -134,9 +147,21 @@ pub(super) fn parse<'a>(
     arguments.ids_at = keys_at + len;
     for n in 0..len {
         // What the IDs say is read later: whether a stream or group is there comes before.
-        arguments.streams.push(ReadStream { key_at: keys_at + n, start: Start::New });
+        arguments.streams.push(ReadStream {
+            key_at: keys_at + n,
+            start: Start::New,
+            claim_idle_ms_min: None,
+        });
     }
     Ok(arguments)
+}
+
+/// For how long an entry has not been delivered that is claimed, in milliseconds.
+fn parse_claim(text: &[u8]) -> Result<u64, CommandError> {
+    let idle_ms_min =
+        parse_i64(text).ok_or(CommandError::Other("ERR min-idle-time is not an integer or out of range"))?;
+    u64::try_from(idle_ms_min)
+        .map_err(|_| CommandError::Other("ERR min-idle-time must be a positive integer"))
 }
 
 impl ReadArguments<'_> {
@@ -177,17 +202,23 @@ impl ReadArguments<'_> {
                 (id, _) => Start::After(id),
             },
         };
+        if start != Start::New {
+            // Behind a stream that is read again, nothing is claimed, as in Redis.
+            self.claim_idle_ms_min = None;
+        }
         self.streams[n].start = start;
+        self.streams[n].claim_idle_ms_min = self.claim_idle_ms_min;
         Ok(start)
     }
 
     /// Has the connection wait for one of the streams; what `$` and `+` meant when the command came
-    /// is fixed.
+    /// is fixed. It is served again at `retry_at_ms`, if that is given, though no key changes.
     pub(super) fn block(
         &self,
         context: &mut Context<'_, '_>,
         request: Request<'_>,
         timeout_ms: Option<u64>,
+        retry_at_ms: Option<u64>,
         serve: Serve,
     ) -> Outcome {
         let starts: Vec<Option<String>> = self
@@ -213,7 +244,9 @@ impl ReadArguments<'_> {
             request: OwnedRequest::new(fixed),
             keys,
             wakes_on_loss: self.group.is_some(),
+            claims: self.streams.iter().any(|stream| stream.claim_idle_ms_min.is_some()),
             serve,
+            retry: Retry::new(retry_at_ms),
             sender: Mutex::new(Some(sender)),
         });
         for key in &waiter.keys {

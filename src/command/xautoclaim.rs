@@ -108,7 +108,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         if !stream.contains(entry.id) {
             removed.push(entry.id);
             count -= 1;
-        } else if now_ms.saturating_sub(entry.delivered_ms) >= arguments.idle_ms_min {
+        } else if entry.is_idle(now_ms, arguments.idle_ms_min) {
             found.push(entry);
             count -= 1;
         }

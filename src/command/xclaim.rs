@@ -141,7 +141,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         write_group_position(keys, names, id, entries_read);
     }
     if created || !delivered.is_empty() || !removed.is_empty() || moved.is_some() {
-        keys.changed(&key, Change::Metadata);
+        keys.changed(&key, Change::Pending);
     }
     Ok(Outcome::Done)
 }
@@ -181,8 +181,7 @@ fn claim(
             }) else {
                 continue;
             };
-            let idle_ms = now_ms.saturating_sub(entry.delivered_ms);
-            if pending.is_some() && arguments.idle_ms_min > 0 && idle_ms < arguments.idle_ms_min {
+            if pending.is_some() && !entry.is_idle(now_ms, arguments.idle_ms_min) {
                 continue;
             }
             entry.consumer = Some(slot);

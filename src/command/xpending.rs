@@ -2,7 +2,7 @@
 
 use super::argument::{Bound, parse_integer, parse_range_bound};
 use super::context::{Context, Outcome};
-use super::entry::owner_name;
+use super::entry::{idle_ms_or_none, owner_name};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{self, Key, PendingEntry, StreamId};
@@ -105,8 +105,7 @@ fn write_summary(reply: &mut Reply, group: &engine::Group) {
 
 fn write_entries(reply: &mut Reply, group: &engine::Group, filters: &Filters<'_>, now_ms: u64) {
     let pending = group.pending();
-    let idle_ms = |entry: &PendingEntry| now_ms.saturating_sub(entry.delivered_ms);
-    let wanted = |entry: &PendingEntry| idle_ms(entry) >= filters.idle_ms_min;
+    let wanted = |entry: &PendingEntry| entry.is_idle(now_ms, filters.idle_ms_min);
     let in_range = |entry: &PendingEntry| entry.id <= filters.end;
     let count = usize::try_from(filters.count).unwrap_or(usize::MAX);
     reply.array_counted(|reply| {
@@ -115,7 +114,7 @@ fn write_entries(reply: &mut Reply, group: &engine::Group, filters: &Filters<'_>
             reply.array(4);
             reply.stream_id(entry.id);
             reply.bulk(owner_name(group, &entry));
-            reply.count(idle_ms(&entry));
+            reply.integer(idle_ms_or_none(&entry, now_ms));
             reply.count(entry.delivery_count);
             written += 1;
         };

@@ -54,7 +54,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     }
     match arguments.block {
         Some(timeout_ms) if !context.session.in_exec => {
-            Ok(arguments.block(context, request, timeout_ms, serve))
+            Ok(arguments.block(context, request, timeout_ms, None, serve))
         }
         _ => {
             context.reply.null_array();

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::context::{Context, Outcome};
 use super::deliver::{Delivered, Names, write_consumer_created, write_group_position};
-use super::entry::write_entry;
+use super::entry::{idle_ms_or_none, write_entry, write_entry_with_delivery};
 use super::error::CommandError;
 use super::read::{ReadArguments, ReadStream, Reader, Start, find_streams, parse};
 use super::spec::{
@@ -43,6 +43,7 @@ pub(super) const SPEC: Spec = Spec {
         .token("GROUP"),
         Argument::new("count", ArgKind::Integer).token("COUNT").optional(),
         Argument::new("milliseconds", ArgKind::Integer).token("BLOCK").optional(),
+        Argument::new("min-idle-time", ArgKind::Integer).token("CLAIM").optional().since("8.4.0"),
         Argument::word("noack", "NOACK").optional(),
         Argument::new(
             "streams",
@@ -60,12 +61,12 @@ pub(super) const SPEC: Spec = Spec {
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let mut arguments = parse(request, Reader::Consumer, context.keys.now_ms)?;
     check(context.keys, &mut arguments, request)?;
-    if read(context.keys, context.reply, &arguments, request)? {
+    let Read::Nothing { retry_at_ms } = read(context.keys, context.reply, &arguments, request)? else {
         return Ok(Outcome::Done);
-    }
+    };
     match arguments.block {
         Some(timeout_ms) if !context.session.in_exec => {
-            Ok(arguments.block(context, request, timeout_ms, serve))
+            Ok(arguments.block(context, request, timeout_ms, retry_at_ms, serve))
         }
         _ => {
             context.reply.null_array();
@@ -82,8 +83,8 @@ fn serve(keys: &mut Keys<'_>, request: Request<'_>, reply: &mut Reply) -> Served
         read(keys, reply, &arguments, request)
     });
     match result {
-        Ok(true) => Served::Replied,
-        Ok(false) => Served::NotYet,
+        Ok(Read::Replied) => Served::Replied,
+        Ok(Read::Nothing { retry_at_ms }) => retry_at_ms.map_or(Served::NotYet, Served::NotBefore),
         Err(error) => {
             reply.error(&error.message());
             Served::Failed
@@ -112,14 +113,26 @@ fn check(
     Ok(())
 }
 
+/// What came of an attempt to deliver.
+enum Read {
+    /// Something was delivered, and the reply is written.
+    Replied,
+    /// There is nothing to deliver yet.
+    Nothing {
+        /// When there will be something to claim, though no key changes, in milliseconds since the Unix epoch.
+        retry_at_ms: Option<u64>,
+    },
+}
+
 /// Delivers if there is anything to deliver, and writes the reply then.
 fn read(
     keys: &mut Keys<'_>,
     reply: &mut Reply,
     arguments: &ReadArguments<'_>,
     request: Request<'_>,
-) -> Result<bool, CommandError> {
-    let Some((group, consumer)) = arguments.group else { return Ok(false) };
+) -> Result<Read, CommandError> {
+    let mut retry_at_ms: Option<u64> = None;
+    let Some((group, consumer)) = arguments.group else { return Ok(Read::Nothing { retry_at_ms }) };
     let mut ready = SmallVec::<[(ReadStream, ConsumerSlot); 4]>::new();
     for stream in &arguments.streams {
         let names = Names { key: request.arg(stream.key_at), group, consumer };
@@ -127,11 +140,17 @@ fn read(
         let now_ms = keys.now_ms;
         let Some(found) = keys.find_stream(&key)? else { continue };
         let last_entry_id = found.last_entry_id();
-        let Some(found) = found.groups_mut().find_mut(group) else { continue };
-        let (slot, created) = found.consumers_mut().find_or_create(consumer, now_ms);
-        found.consumers_mut().get_mut(slot).seen_ms = now_ms;
-        let has_data = match stream.start {
-            Start::New => last_entry_id > Some(found.last_delivered_id),
+        let Some(found_group) = found.groups_mut().find_mut(group) else { continue };
+        let (slot, created) = found_group.consumers_mut().find_or_create(consumer, now_ms);
+        found_group.consumers_mut().get_mut(slot).seen_ms = now_ms;
+        let has_new = last_entry_id > Some(found_group.last_delivered_id);
+        let has_data = match (stream.start, stream.claim_idle_ms_min) {
+            (Start::New, Some(idle_ms_min)) if !has_new => {
+                let claimable = found.find_claimable(group, now_ms, idle_ms_min, 1);
+                retry_at_ms = retry_at_ms.into_iter().chain(claimable.next_ms).min();
+                !claimable.entries.is_empty()
+            }
+            (Start::New, _) => has_new,
             _ => true,
         };
         if created {
@@ -143,19 +162,19 @@ fn read(
         }
     }
     if ready.is_empty() {
-        return Ok(false);
+        return Ok(Read::Nothing { retry_at_ms });
     }
     let mut deliver = |reply: &mut Reply, (stream, slot): (ReadStream, ConsumerSlot)| {
         let names = Names { key: request.arg(stream.key_at), group, consumer };
         match stream.start {
             Start::After(after) => deliver_again(keys, reply, names, slot, after, arguments.count),
-            _ => deliver_new(keys, reply, names, slot, arguments),
+            _ => deliver_new(keys, reply, names, slot, (arguments, stream.claim_idle_ms_min)),
         }
     };
     if let [only] = ready[..] {
         write_streams_head(reply, 1);
         deliver(reply, only)?;
-        return Ok(true);
+        return Ok(Read::Replied);
     }
     // A stream that is named twice may have nothing left the second time.
     let mut parts = Reply::new(reply.protocol());
@@ -165,56 +184,98 @@ fn read(
     }
     write_streams_head(reply, count);
     reply.buffer_mut().extend_from_slice(parts.as_bytes());
-    Ok(true)
+    Ok(Read::Replied)
 }
 
-/// Delivers entries that the group has not read yet; whether there are any. Without, nothing is written.
+/// Delivers what can be claimed, if that is asked for, and then entries that the group has not read yet; whether there are any.
+/// Without, nothing is written.
 fn deliver_new(
     keys: &mut Keys<'_>,
     reply: &mut Reply,
     names: Names<'_>,
     slot: ConsumerSlot,
-    arguments: &ReadArguments<'_>,
+    (arguments, claim_idle_ms_min): (&ReadArguments<'_>, Option<u64>),
 ) -> Result<bool, CommandError> {
     let key = Key::new(names.key);
     let now_ms = keys.now_ms;
+    let count = arguments.count.unwrap_or(u64::MAX);
     let Some(stream) = keys.find_stream(&key)? else { return Ok(false) };
+    let claimed = match claim_idle_ms_min {
+        Some(idle_ms_min) => stream.find_claimable(names.group, now_ms, idle_ms_min, count).entries,
+        None => Vec::new(),
+    };
     let Some(group) = stream.groups().find(names.group) else { return Ok(false) };
-    if stream.last_entry_id() <= Some(group.last_delivered_id) {
+    let has_new = stream.last_entry_id() > Some(group.last_delivered_id);
+    if claimed.is_empty() && !has_new {
         return Ok(false);
     }
     write_stream_head(reply, names.key);
     let mut delivered = Delivered::default();
     let start = group.last_delivered_id.next().unwrap_or(StreamId::MAX);
-    let count = arguments.count.unwrap_or(u64::MAX);
+    let count_new = if has_new { count - claimed.len() as u64 } else { 0 };
     reply.array_counted(|reply| {
-        stream.scan(start, StreamId::MAX, |entry| {
-            write_entry(reply, entry);
-            delivered.push(&PendingEntry {
-                id: entry.id,
-                delivered_ms: now_ms,
-                delivery_count: 1,
-                consumer: Some(slot),
+        for entry in &claimed {
+            let idle_ms = idle_ms_or_none(entry, now_ms);
+            stream.find_entry(entry.id, |found| {
+                write_entry_with_delivery(reply, found, idle_ms, entry.delivery_count);
             });
-            if delivered.len() == count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        delivered.len() as usize
+        }
+        if count_new > 0 {
+            stream.scan(start, StreamId::MAX, |entry| {
+                let id = entry.id;
+                match claim_idle_ms_min {
+                    Some(_) => write_entry_with_delivery(reply, entry, 0, 0),
+                    None => write_entry(reply, entry),
+                }
+                let consumer = Some(slot);
+                delivered.push(&PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer });
+                if delivered.len() == count_new { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        }
+        claimed.len() + delivered.len() as usize
     });
-    let Some(last) = delivered.last_id() else { return Ok(false) };
+    let last = delivered.last_id();
     let entries_read = plan_entries_read(stream, group, &delivered);
     let Some(group) = stream.groups_mut().find_mut(names.group) else { return Ok(false) };
-    group.last_delivered_id = last;
-    group.entries_read = entries_read;
-    if !arguments.no_ack {
+    let claimed = claim(group, slot, claimed, now_ms);
+    if last.is_some() && !arguments.no_ack {
         group.consumers_mut().get_mut(slot).active_ms = Some(now_ms);
         for id in delivered.ids() {
             group.assign(PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer: Some(slot) });
         }
+    }
+    if let Some(last) = last {
+        group.last_delivered_id = last;
+        group.entries_read = entries_read;
+    }
+    claimed.write_effects(keys, names, now_ms);
+    if !arguments.no_ack {
         delivered.write_effects(keys, names, now_ms);
     }
-    write_group_position(keys, names, last, entries_read);
-    keys.changed(&key, Change::Metadata);
+    if let Some(last) = last {
+        write_group_position(keys, names, last, entries_read);
+    }
+    keys.changed(&key, Change::Pending);
     Ok(true)
+}
+
+/// Makes entries that are pending for others, or for nobody, the consumer's.
+fn claim(
+    group: &mut engine::Group,
+    slot: ConsumerSlot,
+    entries: Vec<PendingEntry>,
+    now_ms: u64,
+) -> Delivered {
+    let mut claimed = Delivered::default();
+    for mut entry in entries {
+        entry.consumer = Some(slot);
+        entry.delivered_ms = now_ms;
+        entry.count_delivery();
+        claimed.push(&entry);
+        group.assign(entry);
+        group.consumers_mut().get_mut(slot).active_ms = Some(now_ms);
+    }
+    claimed
 }
 
 /// How many entries the group has read after this delivery, by Redis's rule: counted on while the group stands within the

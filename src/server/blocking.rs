@@ -14,7 +14,12 @@ pub(super) fn serve_ready(keys: &mut Keys<'_>) {
         for ready in std::mem::take(&mut keys.ready) {
             let key = Key::new(&ready.key);
             for waiter in keys.shard(&key).waiters.queue(ready.db, &ready.key) {
-                if ready.change != Change::Updated && !waiter.wakes_on_loss {
+                let concerned = match ready.change {
+                    Change::Updated => true,
+                    Change::Pending => waiter.claims,
+                    _ => waiter.wakes_on_loss,
+                };
+                if !concerned {
                     continue;
                 }
                 if serve(keys, &waiter) {
@@ -35,7 +40,17 @@ fn serve(keys: &mut Keys<'_>, waiter: &Waiter) -> bool {
     keys.db = waiter.db;
     let mut reply = Reply::new(waiter.protocol);
     let served = (waiter.serve)(keys, waiter.request.as_request(), &mut reply);
-    if served == Served::NotYet {
+    let retry_at_ms = match served {
+        Served::Replied | Served::Failed => None,
+        Served::NotYet => Some(None),
+        Served::NotBefore(at_ms) => Some(Some(at_ms)),
+    };
+    if let Some(at_ms) = retry_at_ms {
+        // Only what lies under the locked shards was looked at.
+        match waiter.keys.iter().all(|key| keys.holds(&Key::new(key))) {
+            true => waiter.retry.set(at_ms),
+            false => waiter.retry.set_nearer(at_ms),
+        }
         return false;
     }
     if let Some(sender) = sender.take() {
@@ -47,6 +62,22 @@ fn serve(keys: &mut Keys<'_>, waiter: &Waiter) -> bool {
         keys.send_served(sender, reply);
     }
     true
+}
+
+/// Tries a waiter again whose time has come, after those who came before it and whose time has come too. No shard is locked.
+pub(super) fn retry(keys: &mut Keys<'_>, waiter: &Waiter) {
+    let store = keys.store();
+    let shards = waiter.keys.iter().map(|key| store.shard_of(&Key::new(key)));
+    keys.acquire(shards.fold(ShardSet::None, ShardSet::with));
+    let now_ms = keys.now_ms;
+    for key in &waiter.keys {
+        for other in keys.shard(&Key::new(key)).waiters.queue(waiter.db, key) {
+            if other.retry.at_ms().is_some_and(|at_ms| at_ms <= now_ms) && serve(keys, &other) {
+                keys.shard(&Key::new(key)).waiters.remove(key, &other);
+            }
+        }
+    }
+    serve_ready(keys);
 }
 
 /// Takes a waiter that was served elsewhere, or gave up, out of its keys' queues.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::blocking::deregister;
+use super::blocking::{deregister, retry};
 use super::executor::{BatchEnd, Executor};
 use super::transaction;
 use crate::clock;
@@ -18,7 +18,10 @@ use crate::config::settings;
 use crate::log::{Effects, FsyncPolicy};
 use crate::net::{Input, Progress, Service, serve};
 use crate::protocol::{Reply, RequestDecoder};
-use crate::state::{ClientHandle, ServedReply, Session, Shared, Unblock};
+use crate::state::{ClientHandle, Keys, ServedReply, Session, Shared, Unblock, Waiter};
+
+/// A timer for a blocked command runs for no longer than this, in milliseconds; then it is set again.
+const RETRY_MS_MAX: u64 = 60 * 60 * 1000;
 
 /// A connection that is handed to a worker thread.
 #[derive(Debug)]
@@ -145,16 +148,20 @@ impl Worker {
                 None => std::future::pending().await,
             }
         };
+        tokio::pin!(timeout);
         enum Wake {
             Served(Result<ServedReply, tokio::sync::oneshot::error::RecvError>),
             Timeout,
             Notified,
         }
-        let wake = tokio::select! {
-            biased;
-            reply = &mut blocked.reply => Wake::Served(reply),
-            () = timeout => Wake::Timeout,
-            () = handle.wake.notified() => Wake::Notified,
+        let wake = loop {
+            tokio::select! {
+                biased;
+                reply = &mut blocked.reply => break Wake::Served(reply),
+                () = &mut timeout => break Wake::Timeout,
+                () = handle.wake.notified() => break Wake::Notified,
+                () = self.wait_for_retry(&blocked.waiter) => self.retry(&blocked.waiter),
+            }
         };
         let how = match wake {
             Wake::Served(Ok(reply)) => {
@@ -195,6 +202,58 @@ impl Worker {
         *output = reply.into_buffer();
         self.count_served(command, since, how == Unblock::Error);
         self.stop_waiting(connection);
+    }
+
+    /// Waits until a blocked command is to be tried again, and writing is not paused.
+    async fn wait_for_retry(&self, waiter: &Waiter) {
+        loop {
+            let paused_until_ms = if self.shared().paused.load(Relaxed) {
+                self.shared().pause.lock().map(|p| p.until_ms)
+            } else {
+                None
+            };
+            let Some(at_ms) = waiter.retry.at_ms().map(|at_ms| at_ms.max(paused_until_ms.unwrap_or(0)))
+            else {
+                waiter.retry.nearer().await;
+                continue;
+            };
+            let now_ms = clock::unix_ms();
+            if now_ms >= at_ms {
+                return;
+            }
+            // The clock may be set meanwhile: what is far away is looked at again.
+            let left = Duration::from_millis((at_ms - now_ms).min(RETRY_MS_MAX));
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                () = waiter.retry.nearer() => {}
+                () = self.shared().unpaused.notified(), if paused_until_ms.is_some() => {}
+            }
+        }
+    }
+
+    /// Tries a blocked command again, and those before it in its queues.
+    fn retry(&self, waiter: &Waiter) {
+        let shared = self.shared();
+        if let Some(failure) = shared.log().latched() {
+            let mut reply = Reply::new(waiter.protocol);
+            reply.error(&CommandError::MisConf(failure.reason().to_string()).message());
+            if let Some(sender) = waiter.sender.lock().take() {
+                let bytes = reply.into_buffer();
+                // Nobody but this connection waits for it.
+                let _ = sender.send(ServedReply { bytes, failed: true, position: Default::default() });
+            }
+            return;
+        }
+        let effects = self.effects.take();
+        let mut keys =
+            Keys::new(&shared.store, shared.log(), &self.executor.metrics, effects, clock::unix_ms());
+        retry(&mut keys, waiter);
+        let (effects, position) = keys.finish();
+        self.effects.replace(effects);
+        if shared.log().written() < position {
+            // A failure is latched, and told to whoever writes next.
+            let _ = shared.log().write_out();
+        }
     }
 
     fn deliver(

@@ -24,6 +24,9 @@ pub enum Change {
     Trimmed,
     /// Only groups, what is pending or counters changed: nothing for who waits for it, and to who watches it, it is as it was.
     Metadata,
+    /// What is pending in a group changed, so that it may be claimed at another time: who waits to claim looks again; to who watches the
+    /// key, it is as it was.
+    Pending,
     /// A group is gone: who waits for it is told so; to who watches the key, it is as it was.
     GroupLost,
     /// It was removed, or holds a value of another type: who waits for it is told so.
@@ -355,7 +358,7 @@ impl<'a> Keys<'a> {
     pub fn signal(&mut self, key: &Key<'_>, change: Change) {
         let db = self.db;
         let shard = self.shards.get(self.store.shard_of(key));
-        if !matches!(change, Change::Metadata | Change::GroupLost) {
+        if !matches!(change, Change::Metadata | Change::Pending | Change::GroupLost) {
             let Shard { dbs, watches, .. } = &mut *shard;
             watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
         }

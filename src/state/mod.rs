@@ -17,5 +17,5 @@ pub use shared::{Pause, PauseMode, Shared, random_id};
 pub use slowlog::{SlowCommand, SlowLog};
 pub use snapshot::Snapshot;
 pub use store::{LockedShards, Shard, ShardSet, Store};
-pub use waiter::{Serve, Served, ServedReply, Waiter, Waiters};
+pub use waiter::{Retry, Serve, Served, ServedReply, Waiter, Waiters};
 pub use watch::{WatchFlag, Watches};

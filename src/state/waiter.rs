@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::keys::Keys;
 use crate::log::Position;
@@ -15,6 +16,8 @@ use crate::protocol::{OwnedRequest, Protocol, Reply, Request};
 pub enum Served {
     /// There is nothing for it yet; nothing was written.
     NotYet,
+    /// The same, but there will be at this time, in milliseconds since the Unix epoch, though no key changes.
+    NotBefore(u64),
     /// It was answered.
     Replied,
     /// It was answered with an error.
@@ -52,10 +55,56 @@ pub struct Waiter {
     pub keys: Vec<Box<[u8]>>,
     /// Whether the command is to be tried again when a key is deleted or gets another type.
     pub wakes_on_loss: bool,
+    /// Whether the command claims pending entries too: it is to be tried again when those change.
+    pub claims: bool,
     /// How to serve it.
     pub serve: Serve,
+    /// When to try again though no key changes.
+    pub retry: Retry,
     /// Where the reply goes; `None` once it was answered or given up.
     pub sender: Mutex<Option<oneshot::Sender<ServedReply>>>,
+}
+
+/// When a blocked command is to be tried again though no key changes. Its connection keeps the timer.
+#[derive(Debug)]
+pub struct Retry {
+    /// In milliseconds since the Unix epoch; `u64::MAX` for never.
+    at_ms: AtomicU64,
+    /// The time came nearer.
+    nearer: Notify,
+}
+
+impl Retry {
+    /// At a time, or never.
+    pub fn new(at_ms: Option<u64>) -> Self {
+        Self { at_ms: AtomicU64::new(at_ms.unwrap_or(u64::MAX)), nearer: Notify::new() }
+    }
+
+    /// The time, in milliseconds since the Unix epoch.
+    pub fn at_ms(&self) -> Option<u64> {
+        Some(self.at_ms.load(Relaxed)).filter(|&at_ms| at_ms != u64::MAX)
+    }
+
+    /// Sets the time, after all that the command waits for was looked at.
+    pub fn set(&self, at_ms: Option<u64>) {
+        let at_ms = at_ms.unwrap_or(u64::MAX);
+        if at_ms < self.at_ms.swap(at_ms, Relaxed) {
+            self.nearer.notify_one();
+        }
+    }
+
+    /// Brings the time nearer, after a part of what the command waits for was looked at.
+    pub fn set_nearer(&self, at_ms: Option<u64>) {
+        let at_ms = at_ms.unwrap_or(u64::MAX);
+        if at_ms < self.at_ms.fetch_min(at_ms, Relaxed) {
+            self.nearer.notify_one();
+        }
+    }
+
+    /// Waits until the time came nearer.
+    pub async fn nearer(&self) {
+        self.nearer.notified().await;
+    }
 }
 
 impl Waiter {

@@ -30,6 +30,7 @@ scripts! {
     key_waiters_of_groups
     other_types
     stream_add
+    stream_claim
     stream_references
     string_numbers
     string_parts

@@ -6,6 +6,7 @@
 
 mod block;
 mod blocks;
+mod claimable;
 mod id;
 mod references;
 #[allow(clippy::module_inception, reason = "the folder is named after its main type")]
@@ -14,6 +15,7 @@ mod trim;
 mod value;
 
 pub use block::{BlockLimits, Entry};
+pub use claimable::Claimable;
 pub use id::StreamId;
 pub use references::{Disposal, RefPolicy, Released};
 pub use stream::Stream;
