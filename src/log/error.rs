@@ -89,7 +89,14 @@ impl LogError {
 
     /// An operation that failed for what a file or directory contains.
     pub fn content(operation: LogOperation, path: &Path, what: impl Into<Cow<'static, str>>) -> Self {
-        Self { operation, path: path.to_path_buf(), offset: None, cause: LogCause::Content(what.into()) }
+        let mut what = what.into();
+        // What a damaged file holds may be quoted in it.
+        if what.contains(char::is_control) {
+            let escape =
+                |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+            what = what.chars().map(escape).collect::<String>().into();
+        }
+        Self { operation, path: path.to_path_buf(), offset: None, cause: LogCause::Content(what) }
     }
 
     /// The same error, with the byte offset at which it happened.
@@ -138,6 +145,15 @@ mod tests {
         check(
             LogError::content(LogOperation::Read, path, "the checksum is wrong"),
             "append-only file: cannot read d/appendonly.aof.1.incr.aof: the checksum is wrong",
+        );
+    }
+
+    #[test]
+    fn it_stays_one_line_whatever_it_quotes() {
+        check(
+            LogError::content(LogOperation::Read, Path::new("f"), String::from("expected '$', got '\n'"))
+                .at(3),
+            "append-only file: cannot read f at offset 3: expected '$', got '\\n'",
         );
     }
 
