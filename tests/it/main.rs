@@ -11,7 +11,9 @@ mod fuzzing;
 #[allow(dead_code, reason = "the tests that need the rest come next")]
 mod harness;
 mod layers;
+mod protocol;
 mod rewrite;
 mod scripts;
 mod startup;
+mod threads;
 mod transactions;

@@ -107,7 +107,7 @@ impl Run<'_> {
         match step {
             Step::Main(command) => self.send_main(command)?,
             Step::Wait(waiter, command) if self.waiters[*waiter].waits_with.is_none() => {
-                if self.pair.theirs.version() < (7, 2) {
+                if self.pair.version < (7, 2) {
                     for made in super::generator::list_consumers(command) {
                         let replies = (self.control.0.call_args(&made), self.control.1.call_args(&made));
                         self.compare(&made, &[], replies)?;
@@ -189,7 +189,7 @@ impl Run<'_> {
                 None => Ok(()),
             },
             // Before 7.2 a blocked XREADGROUP was served with nothing when what came was deleted in the same transaction.
-            Some(theirs) if self.pair.theirs.version() < (7, 2) && is_served_with_nothing(&theirs) => {
+            Some(theirs) if self.pair.version < (7, 2) && is_served_with_nothing(&theirs) => {
                 self.pair.part("XREADGROUP, blocked: served with nothing");
                 Ok(())
             }
@@ -280,7 +280,7 @@ fn check(protocol: u8) {
     let (wanted, started) = (super::commands_wanted(20_000) / 2, Instant::now());
     let mut pair = Pair::start(protocol);
     for seed in super::first_seed().. {
-        let version = pair.theirs.version();
+        let version = pair.version;
         let steps = make_steps(&mut Generator::new(seed, version), version);
         if let Some(fault) = replay(&mut pair, &steps, PATIENCE) {
             eprintln!("seed {seed}: {}\nshrinking {} steps", fault.what, fault.at + 1);

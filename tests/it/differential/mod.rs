@@ -49,7 +49,7 @@ fn check(protocol: u8) {
     let (wanted, started) = (commands_wanted(20_000), Instant::now());
     let mut pair = Pair::start(protocol);
     for seed in first_seed().. {
-        let mut generator = Generator::new(seed, pair.theirs.version());
+        let mut generator = Generator::new(seed, pair.version);
         let commands: Vec<Command> = (0..ROUND_COMMANDS).flat_map(|_| generator.next()).collect();
         if let Some(difference) = pair.replay(&commands) {
             eprintln!("seed {seed}: {difference}\nshrinking {} commands", difference.at + 1);

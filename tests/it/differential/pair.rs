@@ -12,6 +12,8 @@ use crate::harness::{Client, Program, Reply, Server};
 pub(super) struct Pair {
     pub(super) ours: Server,
     pub(super) theirs: Server,
+    /// The version that redis-server says it is.
+    pub(super) version: (u32, u32),
     protocol: u8,
     refused: u64,
     compared: u64,
@@ -45,9 +47,11 @@ const PIPELINE: usize = 32;
 
 impl Pair {
     pub(super) fn start(protocol: u8) -> Self {
+        let theirs = Server::start(Program::Redis, &["--appendonly", "no"]);
         Self {
-            ours: Server::start(Program::Millstream, &["--loglevel", "notice"]),
-            theirs: Server::start(Program::Redis, &["--appendonly", "no"]),
+            ours: Server::millstream(&[]),
+            version: theirs.version(),
+            theirs,
             protocol,
             refused: 0,
             compared: 0,
@@ -148,7 +152,7 @@ impl Pair {
         theirs: &Reply,
     ) -> bool {
         let mut met = Vec::new();
-        let is_same = is_same(command, queued, ours, theirs, self.theirs.version(), &mut met);
+        let is_same = is_same(command, queued, ours, theirs, self.version, &mut met);
         for name in met {
             *self.deviations.entry(name).or_default() += 1;
             self.is_parted |= PARTINGS.contains(&name);

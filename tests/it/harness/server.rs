@@ -43,7 +43,6 @@ pub(crate) struct Exit {
 /// A server on a port of its own, in a directory of its own. It is killed, and the directory removed, when this is dropped.
 pub(crate) struct Server {
     program: Program,
-    version: (u32, u32),
     arguments: Vec<String>,
     child: Option<Child>,
     port: u16,
@@ -60,14 +59,25 @@ impl Server {
     /// Starts a server and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(program: Program, arguments: &[&str]) -> Self {
+        let mut server = Self::prepare(program, arguments);
+        server.restart();
+        server
+    }
+
+    fn prepare(program: Program, arguments: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("it-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         fs::create_dir(dir.path().join("data")).unwrap();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let mut server = Self { program, version: (0, 0), arguments, child: None, port: 0, dir };
+        Self { program, arguments, child: None, port: 0, dir }
+    }
+
+    /// Starts a server on a copy of another's data.
+    #[track_caller]
+    pub(crate) fn start_on(program: Program, data_dir: &Path, arguments: &[&str]) -> Self {
+        let mut server = Self::prepare(program, arguments);
+        let copied = Command::new("cp").arg("-rT").arg(data_dir).arg(server.data_dir()).status();
+        assert!(copied.is_ok_and(|status| status.success()), "the data can be copied");
         server.restart();
-        if program == Program::Redis {
-            server.version = parse_version(&server.client().call("INFO server").text());
-        }
         server
     }
 
@@ -145,7 +155,7 @@ impl Server {
 
     /// The version of Redis that it says it is: major and minor.
     pub(crate) fn version(&self) -> (u32, u32) {
-        self.version
+        parse_version(&self.client().call("INFO server").text())
     }
 
     /// The directory that it keeps its data in.
