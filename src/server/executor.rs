@@ -20,6 +20,9 @@ use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared, SlowCo
 /// A batch stops for its replies to be sent when they have grown to this, in bytes.
 const BATCH_OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
+/// Settings whose values are secrets.
+const SECRET_SETTINGS: [&[u8]; 3] = [b"requirepass", b"masterauth", b"tls-key-file-pass"];
+
 /// Executes commands for the connections of one thread.
 #[derive(Debug)]
 pub(super) struct Executor {
@@ -45,9 +48,12 @@ impl Stopwatch {
     const ALL_TIMED_BELOW_NS: u64 = 1_000_000;
 
     fn start(config: &Config) -> Self {
+        Self { since: Instant::now(), running: None, slow_ns: Self::slow_ns(config) }
+    }
+
+    fn slow_ns(config: &Config) -> u64 {
         let slow_us = u64::try_from(config.integer(settings::SLOWLOG_LOG_SLOWER_THAN)).ok();
-        let slow_ns = slow_us.map_or(u64::MAX, |us| us.saturating_mul(1000));
-        Self { since: Instant::now(), running: None, slow_ns }
+        slow_us.map_or(u64::MAX, |us| us.saturating_mul(1000))
     }
 
     /// A command is about to be executed.
@@ -61,11 +67,12 @@ impl Stopwatch {
 
     /// The command was executed. The time it took, in nanoseconds, if it was slow.
     #[inline]
-    fn end(&mut self, metrics: &WorkerMetrics, command: &Command) -> Option<u64> {
+    fn end(&mut self, metrics: &WorkerMetrics, command: &Command, config: &Config) -> Option<u64> {
         if command.spec.flags.contains(Flags::FAST) && self.slow_ns >= Self::ALL_TIMED_BELOW_NS {
             return None;
         }
         let ns = self.stop(metrics);
+        self.slow_ns = Self::slow_ns(config);
         (ns >= self.slow_ns).then_some(ns)
     }
 
@@ -390,7 +397,7 @@ impl Executor {
         stopwatch.begin(&self.metrics, command);
         let result = (command.spec.handler)(&mut context, request);
         let counters = &self.metrics.commands[command.index];
-        if let Some(ns) = stopwatch.end(&self.metrics, command) {
+        if let Some(ns) = stopwatch.end(&self.metrics, command, &self.shared.config) {
             self.note_slow(session, request, command, ns);
         }
         self.metrics.commands_processed.add(1);
@@ -421,14 +428,17 @@ impl Executor {
         }
         let max = self.shared.config.integer(settings::SLOWLOG_MAX_LEN);
         // What may be a password is not shown.
-        let shown = match command.full_name.as_str() {
-            "auth" => 1,
-            "hello" | "config|set" => 2,
-            _ => usize::MAX,
+        let is_hidden = |at: usize| match command.full_name.as_str() {
+            "auth" => at >= 1,
+            "hello" => at >= 2,
+            "config|set" => {
+                at >= 3 && SECRET_SETTINGS.iter().any(|name| request.arg(at - 1).eq_ignore_ascii_case(name))
+            }
+            _ => false,
         };
         let hidden: &[u8] = b"(redacted)";
         let args: Vec<&[u8]> =
-            (0..request.len()).map(|at| if at < shown { request.arg(at) } else { hidden }).collect();
+            (0..request.len()).map(|at| if is_hidden(at) { hidden } else { request.arg(at) }).collect();
         let slow = SlowCommand {
             id: 0,
             time_s: clock::unix_ms() / 1000,

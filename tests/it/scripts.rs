@@ -20,7 +20,17 @@ macro_rules! scripts {
 }
 
 scripts! {
+    administration
+    administration_of_the_log
+    authentication
+    client
+    client_of_7_2
     command_references
+    command_table
+    config
+    config_fixed
+    debug
+    debug_refused
     key_expiry
     key_introspection
     key_names
@@ -28,7 +38,9 @@ scripts! {
     key_streams
     key_waiters
     key_waiters_of_groups
+    no_log
     other_types
+    server_info
     stream_add
     stream_claim
     stream_references

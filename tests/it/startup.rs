@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Exit, Server, run_to_exit};
+use crate::harness::{Exit, Server, await_true, run_to_exit};
 
 /// Exit code 1, one line on the standard error with these words, nothing else.
 #[track_caller]
@@ -64,6 +65,8 @@ fn bad_settings_are_refused() {
         &["--port", "x"],
         &["--appendfsync", "sometimes"],
         &["--maxclients"],
+        &["--daemonize", "yes"],
+        &["--logfile", "no/such/file"],
         &["no-such-file.conf"],
     ] {
         let exit = run_to_exit(dir.path(), arguments);
@@ -88,6 +91,40 @@ fn a_file_of_settings_is_read() {
     let exit = run_to_exit(dir.path(), &["m.conf", "--port", "0"]);
     assert_eq!(exit.status.code(), Some(1), "{exit:?}");
     assert!(exit.stderr.contains("appendfsync"), "{exit:?}");
+}
+
+#[test]
+fn the_log_file_and_the_pid_file_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .args(["--port", "0", "--logfile", "server.log", "--pidfile", "server.pid"])
+        .current_dir(&dir)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let log = || fs::read_to_string(file("server.log")).unwrap_or_default();
+    await_true("the log file", || log().contains("Ready to accept connections"));
+    assert_eq!(fs::read_to_string(file("server.pid")).unwrap(), format!("{}\n", child.id()));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(log().contains("bye"), "{}", log());
+    assert!(!file("server.pid").exists());
+}
+
+#[test]
+fn shutdown_ends_it_in_order() {
+    let mut server = Server::millstream(&[]);
+    let mut blocked = server.client();
+    blocked.send("XREAD BLOCK 0 STREAMS s $");
+    let mut client = server.client();
+    client.check("XADD other 1-1 a b", "\"1-1\"");
+    client.send("SHUTDOWN NOSAVE");
+    assert!(client.is_closed());
+    let exit = server.await_exit();
+    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
+    server.restart();
+    server.client().check("XLEN other", "1");
 }
 
 #[test]

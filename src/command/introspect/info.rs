@@ -39,7 +39,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     for name in request.args_from(2) {
         match table().find_full_name(name) {
             Some(command) => write_command(reply, command),
-            None => reply.null_array(),
+            None => reply.null(),
         }
     }
     Ok(Outcome::Done)
