@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::dump::PENDING_FOR_NOBODY;
 use crate::engine::{PendingEntry, StreamId};
 use crate::state::Keys;
 
@@ -70,6 +71,20 @@ pub(super) fn write_removed(keys: &mut Keys<'_>, names: Names<'_>, ids: &[Stream
     effect.arg(names.key);
     effect.arg(names.group);
     ids.iter().for_each(|id| effect.arg_id(*id));
+}
+
+/// Writes that entries were handed back, and are nobody's: one effect for each run of entries that were delivered equally often. It is hidden
+/// from redis-server, where they stay with their consumers.
+pub(super) fn write_released(keys: &mut Keys<'_>, key: &[u8], group: &[u8], entries: &[PendingEntry]) {
+    let db = keys.db;
+    for run in entries.chunk_by(|a, b| a.delivery_count == b.delivery_count) {
+        let ids = run.iter().map(|entry| entry.id);
+        let numbers = [run[0].delivered_ms, run[0].delivery_count].map(|number| number.to_string());
+        let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+        let mut args: Vec<&[u8]> = vec![PENDING_FOR_NOBODY, key, group];
+        args.extend(numbers.iter().chain(&ids).map(String::as_bytes));
+        keys.effects().hidden(db, &args);
+    }
 }
 
 /// Writes that a consumer was made.

@@ -93,6 +93,7 @@ mod xdelex;
 mod xgroup;
 mod xinfo;
 mod xlen;
+mod xnack;
 mod xpending;
 mod xrange;
 mod xread;
@@ -215,6 +216,7 @@ const SPECS: &[&Spec] = &[
     &xgroup::SPEC,
     &xinfo::SPEC,
     &xlen::SPEC,
+    &xnack::SPEC,
     &xpending::SPEC,
     &xrange::SPEC,
     &xread::SPEC,

@@ -142,6 +142,9 @@ impl Effects {
 
     /// Writes an effect that redis-server does not know and that its loader skips, as a whole; its name begins with `#`.
     pub fn hidden(&mut self, db: usize, args: &[&[u8]]) {
+        if self.muted {
+            return;
+        }
         debug_assert!(
             args.first().is_some_and(|name| name.starts_with(b"#")),
             "a hidden effect's name tells it"

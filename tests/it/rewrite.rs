@@ -167,6 +167,26 @@ fn the_rewritten_log_holds_the_same_here_and_in_redis() {
 }
 
 #[test]
+fn what_was_handed_back_keeps_its_order() {
+    let mut server = Server::millstream(&[]);
+    let mut client = server.client();
+    for id in ["1-1", "2-1", "3-1"] {
+        client.check(&format!("XADD s {id} f v"), &format!("\"{id}\""));
+    }
+    client.check("XGROUP CREATE s g 0", "OK");
+    client.check("XNACK s g FAIL IDS 1 3-1 FORCE", "1");
+    client.check("XNACK s g FAIL IDS 2 1-1 2-1 RETRYCOUNT 4294967294 FORCE", "2");
+    client.check("BGREWRITEAOF", "Background append only file rewriting started");
+    await_rewrite(&server, 1);
+    server.kill();
+    server.restart();
+    server.client().check(
+        "XREADGROUP GROUP g c CLAIM 9223372036854775807 COUNT 3 STREAMS s >",
+        r#"[["s", [["3-1", ["f", "v"], -1, 0], ["1-1", ["f", "v"], -1, 4294967294], ["2-1", ["f", "v"], -1, 4294967294]]]]"#,
+    );
+}
+
+#[test]
 fn refusals() {
     let server = Server::millstream(&[]);
     let mut client = server.client();

@@ -43,6 +43,7 @@ scripts! {
     server_info
     stream_add
     stream_claim
+    stream_nack
     stream_references
     string_numbers
     string_parts

@@ -26,6 +26,7 @@ pub(super) const SPEC: Spec = Spec {
             "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields",
         ),
         ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+        ("8.8.0", "Added the `nacked-count` field."),
     ],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
@@ -172,7 +173,7 @@ fn write_group(
     count: Option<u64>,
 ) {
     let shown = |len: u64| count.map_or(len, |count| len.min(count)) as usize;
-    reply.map(7);
+    reply.map(8);
     reply.text("name");
     reply.bulk(name);
     reply.text("last-delivered-id");
@@ -216,6 +217,8 @@ fn write_group(
             reply.count(entry.delivery_count);
         }
     }
+    reply.text("nacked-count");
+    reply.count(group.pending().released());
 }
 
 #[cfg(test)]

@@ -237,6 +237,21 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
             found
         },
     },
+    // Since 8.8 the full form tells how many entries were handed back (XNACK).
+    Deviation {
+        name: "XINFO STREAM FULL: nacked-count",
+        until: (8, 8),
+        reconcile: |comparison| {
+            let mut found = false;
+            if comparison.is(&["XINFO", "STREAM"]) {
+                let Comparison { ours, theirs, .. } = comparison;
+                for_field_rows(ours, theirs, "groups", |ours, theirs| {
+                    found |= remove_field(ours, theirs, "nacked-count");
+                });
+            }
+            found
+        },
+    },
     // Trimming by MINID leaves a node without entries in Redis when its last entry was deleted before and has a greater ID.
     // Such a node is visible here, and counts as its last one when an entry is added.
     Deviation {
@@ -334,7 +349,7 @@ fn adopt_field(ours: &mut Reply, theirs: &Reply, name: &str) -> bool {
     }
 }
 
-/// Removes a field that holds a time, or -1 for never, and that they do not have.
+/// Removes a field that holds a number, or -1 for none, and that they do not have.
 fn remove_field(ours: &mut Reply, theirs: &Reply, name: &str) -> bool {
     let is_time = matches!(ours.field(name), Some(Reply::Integer(ms)) if *ms >= -1);
     if !is_time || theirs.field(name).is_some() {
