@@ -240,7 +240,9 @@ fn what_was_acknowledged_under_load_is_there_after_kill() {
 fn redis_loads_what_was_written() {
     let mut server = Server::millstream(&[]);
     write_history(&server);
-    let ours = describe(&server, KEYS);
+    // A field that Redis has since 8.8.
+    let mut ours = describe(&server, KEYS);
+    ours.iter_mut().for_each(|text| *text = text.replace(", \"nacked-count\", 0", ""));
     let exit = server.terminate();
     assert_eq!(exit.status.code(), Some(0), "{exit:?}");
     let redis = Server::start_on(Program::Redis, &server.data_dir(), &["--appendonly", "yes"]);

@@ -73,7 +73,7 @@ fn describe(reply: &Reply, text: &mut String) {
     while let Some(element) = elements.next() {
         let is_left_out = matches!(element, Reply::Bulk(name) if matches!(
             &name[..],
-            b"radix-tree-keys" | b"radix-tree-nodes" | b"seen-time" | b"active-time" | b"lag"
+            b"radix-tree-keys" | b"radix-tree-nodes" | b"seen-time" | b"active-time" | b"lag" | b"nacked-count"
         ));
         if is_left_out {
             elements.next();
