@@ -8,7 +8,6 @@
 mod differential;
 mod durability;
 mod fuzzing;
-#[allow(dead_code, reason = "the tests that need the rest come next")]
 mod harness;
 mod layers;
 mod protocol;

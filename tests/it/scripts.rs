@@ -23,6 +23,7 @@ scripts! {
     administration
     administration_of_the_log
     authentication
+    blocking
     client
     client_of_7_2
     command_references
@@ -31,6 +32,7 @@ scripts! {
     config_fixed
     debug
     debug_refused
+    groups
     key_expiry
     key_introspection
     key_names

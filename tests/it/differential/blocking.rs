@@ -277,7 +277,7 @@ fn to_text(steps: &[Step]) -> String {
 }
 
 fn check(protocol: u8) {
-    let (wanted, started) = (super::commands_wanted(20_000) / 2, Instant::now());
+    let (wanted, started) = (super::commands_wanted(60_000) / 4, Instant::now());
     let mut pair = Pair::start(protocol);
     for seed in super::first_seed().. {
         let version = pair.version;

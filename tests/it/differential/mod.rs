@@ -46,7 +46,7 @@ fn first_seed() -> u64 {
 }
 
 fn check(protocol: u8) {
-    let (wanted, started) = (commands_wanted(20_000), Instant::now());
+    let (wanted, started) = (commands_wanted(60_000), Instant::now());
     let mut pair = Pair::start(protocol);
     for seed in first_seed().. {
         let mut generator = Generator::new(seed, pair.version);

@@ -169,7 +169,7 @@ fn join_lines(text: &str) -> Vec<(usize, String)> {
         }
         match lines.last_mut() {
             Some((_, last)) if line.starts_with(' ') => {
-                if last.ends_with(',') || last.ends_with(':') {
+                if !last.ends_with(['[', '{']) {
                     last.push(' ');
                 }
                 last.push_str(line.trim_start());
