@@ -155,7 +155,9 @@ impl Server {
 
     /// The version of Redis that it says it is: major and minor.
     pub(crate) fn version(&self) -> (u32, u32) {
-        parse_version(&self.client().call("INFO server").text())
+        // Not by INFO, which a server with a password does not answer.
+        let output = Command::new(self.program.path()).arg("--version").output().unwrap();
+        parse_version(&String::from_utf8_lossy(&output.stdout))
     }
 
     /// The directory that it keeps its data in.
@@ -229,11 +231,12 @@ impl Drop for Server {
     }
 }
 
-/// Major and minor from INFO's text.
-fn parse_version(info: &str) -> (u32, u32) {
-    let line =
-        info.lines().find_map(|line| line.strip_prefix("redis_version:")).expect("INFO tells the version");
-    let mut numbers = line.split('.').map(|number| number.parse().unwrap());
+/// Major and minor from what a redis-server says on `--version`: `Redis server v=7.0.15 sha=...`.
+#[track_caller]
+fn parse_version(text: &str) -> (u32, u32) {
+    let version =
+        text.split_whitespace().find_map(|word| word.strip_prefix("v=")).expect("it tells its version");
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap());
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
