@@ -13,6 +13,7 @@ mod append;
 mod argument;
 mod auth;
 mod bgrewriteaof;
+mod budget;
 mod client;
 mod cluster;
 mod config;

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::argument::{parse_integer, parse_stream_id_strict, parse_timeout_ms};
+use super::budget::Budget;
 use super::context::{Blocked, Context, Outcome};
 use super::error::CommandError;
 use crate::engine::{Key, StreamId};
@@ -44,6 +45,8 @@ pub(super) struct ReadArguments<'a> {
     pub(super) block: Option<Option<u64>>,
     pub(super) no_ack: bool,
     claim_idle_ms_min: Option<u64>,
+    max_count: Option<u64>,
+    max_size: Option<u64>,
     /// Group and consumer.
     pub(super) group: Option<(&'a [u8], &'a [u8])>,
     pub(super) streams: SmallVec<[ReadStream; 4]>,
@@ -81,6 +84,8 @@ fn option_len(option: &[u8], more: usize) -> Option<usize> {
     takes(b"block", 1)
         .or(takes(b"count", 1))
         .or(takes(b"claim", 1))
+        .or(takes(b"maxcount", 1))
+        .or(takes(b"maxsize", 1))
         .or(takes(b"group", 2))
         .or(takes(b"noack", 0))
 }
@@ -96,6 +101,8 @@ pub(super) fn parse<'a>(
         block: None,
         no_ack: false,
         claim_idle_ms_min: None,
+        max_count: None,
+        max_size: None,
         group: None,
         streams: SmallVec::new(),
         ids_at: 0,
@@ -122,6 +129,12 @@ pub(super) fn parse<'a>(
             arguments.block = Some(parse_timeout_ms(request.arg(at + 1), now_ms)?);
         } else if option.eq_ignore_ascii_case(b"count") {
             arguments.count = Some(parse_integer(request.arg(at + 1))?.max(0) as u64);
+        } else if option.eq_ignore_ascii_case(b"maxcount") {
+            let error = CommandError::Other("ERR MAXCOUNT must be a positive integer");
+            arguments.max_count = Some(parse_positive(request.arg(at + 1)).ok_or(error)?);
+        } else if option.eq_ignore_ascii_case(b"maxsize") {
+            let error = CommandError::Other("ERR MAXSIZE must be a positive integer");
+            arguments.max_size = Some(parse_positive(request.arg(at + 1)).ok_or(error)?);
         } else if reader == Reader::Anybody {
             return Err(CommandError::Other(if option.eq_ignore_ascii_case(b"group") {
                 "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."
@@ -141,6 +154,9 @@ pub(super) fn parse<'a>(
     };
     // A count of 0 is none, as in Redis.
     arguments.count = arguments.count.filter(|&count| count > 0);
+    if arguments.max_count.is_some() && arguments.max_count < arguments.count {
+        return Err(CommandError::Other("ERR MAXCOUNT must be greater than or equal to COUNT"));
+    }
     if reader == Reader::Consumer && arguments.group.is_none() {
         return Err(CommandError::Other("ERR Missing GROUP option for XREADGROUP"));
     }
@@ -156,6 +172,10 @@ pub(super) fn parse<'a>(
     Ok(arguments)
 }
 
+fn parse_positive(text: &[u8]) -> Option<u64> {
+    parse_i64(text).and_then(|value| u64::try_from(value).ok()).filter(|&value| value > 0)
+}
+
 /// For how long an entry has not been delivered that is claimed, in milliseconds.
 fn parse_claim(text: &[u8]) -> Result<u64, CommandError> {
     let idle_ms_min =
@@ -165,6 +185,16 @@ fn parse_claim(text: &[u8]) -> Result<u64, CommandError> {
 }
 
 impl ReadArguments<'_> {
+    /// How much may be returned over all streams.
+    pub(super) fn budget(&self) -> Budget {
+        Budget::new(self.max_count, self.max_size)
+    }
+
+    /// Whether [`Self::budget`] has a bound.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.max_count.is_some() || self.max_size.is_some()
+    }
+
     /// Reads the ID of the `n`-th stream.
     pub(super) fn parse_start(
         &mut self,

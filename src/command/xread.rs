@@ -1,7 +1,10 @@
 //! XREAD
 
+use std::ops::ControlFlow;
+
+use super::budget::Budget;
 use super::context::{Context, Outcome};
-use super::entry::{Order, write_range};
+use super::entry::{Order, write_entry, write_range};
 use super::error::CommandError;
 use super::read::{ReadArguments, Reader, Start, find_streams, parse};
 use super::spec::{
@@ -26,8 +29,11 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Stream,
     summary: "Returns the entries of streams behind given IDs, and waits for some if it is asked to.",
     complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
+    history: &[("8.10.0", "Added the `MAXCOUNT` and `MAXSIZE` options.")],
     arguments: &[
         Argument::new("count", ArgKind::Integer).token("COUNT").optional(),
+        Argument::new("maxcount", ArgKind::Integer).token("MAXCOUNT").optional().since("8.10.0"),
+        Argument::new("maxsize", ArgKind::Integer).token("MAXSIZE").optional().since("8.10.0"),
         Argument::new("milliseconds", ArgKind::Integer).token("BLOCK").optional(),
         Argument::new(
             "streams",
@@ -112,6 +118,10 @@ fn read(
     if ready.is_empty() {
         return Ok(false);
     }
+    if arguments.is_bounded() {
+        write_within(keys, reply, &ready, arguments.budget(), request)?;
+        return Ok(true);
+    }
     write_streams_head(reply, ready.len());
     for (key_at, start, count) in ready {
         let key = request.arg(key_at);
@@ -121,6 +131,42 @@ fn read(
         }
     }
     Ok(true)
+}
+
+/// Writes the reply as far as MAXCOUNT and MAXSIZE allow: stream after stream, those left out for which nothing is left.
+fn write_within(
+    keys: &mut Keys<'_>,
+    reply: &mut Reply,
+    ready: &[(usize, StreamId, Option<u64>)],
+    mut budget: Budget,
+    request: Request<'_>,
+) -> Result<(), CommandError> {
+    let mut parts = Reply::new(reply.protocol());
+    let mut streams = 0;
+    for &(key_at, start, count) in ready {
+        let key = request.arg(key_at);
+        let Some(stream) = keys.find_stream(&Key::new(key))? else { continue };
+        let part = parts.len();
+        budget.write(&mut parts, |reply| write_stream_head(reply, key));
+        let count = count.unwrap_or(u64::MAX);
+        let mut written = 0;
+        parts.array_counted(|reply| {
+            stream.scan(start, StreamId::MAX, |entry| {
+                let fits = budget.write_entry(reply, |reply| write_entry(reply, entry));
+                written += u64::from(fits);
+                if fits && written < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            written as usize
+        });
+        if written == 0 {
+            parts.truncate(part);
+            break;
+        }
+        streams += 1;
+    }
+    write_streams_head(reply, streams);
+    reply.buffer_mut().extend_from_slice(parts.as_bytes());
+    Ok(())
 }
 
 /// Begins the reply for so many streams: a map in RESP3, an array of pairs in RESP2.

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use smallvec::SmallVec;
 
+use super::budget::Budget;
 use super::context::{Context, Outcome};
 use super::deliver::{Delivered, Names, write_consumer_created, write_group_position};
 use super::entry::{idle_ms_or_none, write_entry, write_entry_with_delivery};
@@ -32,6 +33,10 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Stream,
     summary: "Delivers new entries of streams to a consumer of a group, or what is pending for it again.",
     complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
+    history: &[
+        ("8.4.0", "Added the `CLAIM` option."),
+        ("8.10.0", "Added the `MAXCOUNT` and `MAXSIZE` options."),
+    ],
     arguments: &[
         Argument::new(
             "group-block",
@@ -42,6 +47,8 @@ pub(super) const SPEC: Spec = Spec {
         )
         .token("GROUP"),
         Argument::new("count", ArgKind::Integer).token("COUNT").optional(),
+        Argument::new("maxcount", ArgKind::Integer).token("MAXCOUNT").optional().since("8.10.0"),
+        Argument::new("maxsize", ArgKind::Integer).token("MAXSIZE").optional().since("8.10.0"),
         Argument::new("milliseconds", ArgKind::Integer).token("BLOCK").optional(),
         Argument::new("min-idle-time", ArgKind::Integer).token("CLAIM").optional().since("8.4.0"),
         Argument::word("noack", "NOACK").optional(),
@@ -164,11 +171,18 @@ fn read(
     if ready.is_empty() {
         return Ok(Read::Nothing { retry_at_ms });
     }
+    let mut budget = arguments.budget();
     let mut deliver = |reply: &mut Reply, (stream, slot): (ReadStream, ConsumerSlot)| {
         let names = Names { key: request.arg(stream.key_at), group, consumer };
         match stream.start {
-            Start::After(after) => deliver_again(keys, reply, names, slot, after, arguments.count),
-            _ => deliver_new(keys, reply, names, slot, (arguments, stream.claim_idle_ms_min)),
+            _ if budget.is_spent() => Ok(false),
+            Start::After(after) => {
+                deliver_again(keys, reply, names, slot, after, (arguments.count, &mut budget))
+            }
+            _ => {
+                let idle_ms_min = stream.claim_idle_ms_min;
+                deliver_new(keys, reply, names, slot, (arguments, idle_ms_min, &mut budget))
+            }
         }
     };
     if let [only] = ready[..] {
@@ -176,7 +190,7 @@ fn read(
         deliver(reply, only)?;
         return Ok(Read::Replied);
     }
-    // A stream that is named twice may have nothing left the second time.
+    // A stream that is named twice may have nothing left the second time, and MAXCOUNT and MAXSIZE may leave nothing.
     let mut parts = Reply::new(reply.protocol());
     let mut count = 0;
     for stream in ready {
@@ -194,14 +208,17 @@ fn deliver_new(
     reply: &mut Reply,
     names: Names<'_>,
     slot: ConsumerSlot,
-    (arguments, claim_idle_ms_min): (&ReadArguments<'_>, Option<u64>),
+    (arguments, claim_idle_ms_min, budget): (&ReadArguments<'_>, Option<u64>, &mut Budget),
 ) -> Result<bool, CommandError> {
     let key = Key::new(names.key);
     let now_ms = keys.now_ms;
     let count = arguments.count.unwrap_or(u64::MAX);
     let Some(stream) = keys.find_stream(&key)? else { return Ok(false) };
-    let claimed = match claim_idle_ms_min {
-        Some(idle_ms_min) => stream.find_claimable(names.group, now_ms, idle_ms_min, count).entries,
+    let mut claimed = match claim_idle_ms_min {
+        Some(idle_ms_min) => {
+            let count = count.min(budget.entries_left());
+            stream.find_claimable(names.group, now_ms, idle_ms_min, count).entries
+        }
         None => Vec::new(),
     };
     let Some(group) = stream.groups().find(names.group) else { return Ok(false) };
@@ -209,23 +226,31 @@ fn deliver_new(
     if claimed.is_empty() && !has_new {
         return Ok(false);
     }
-    write_stream_head(reply, names.key);
+    let part = reply.len();
+    budget.write(reply, |reply| write_stream_head(reply, names.key));
     let mut delivered = Delivered::default();
     let start = group.last_delivered_id.next().unwrap_or(StreamId::MAX);
     let count_new = if has_new { count - claimed.len() as u64 } else { 0 };
     reply.array_counted(|reply| {
-        for entry in &claimed {
+        let fitting = claimed.iter().take_while(|entry| {
             let idle_ms = idle_ms_or_none(entry, now_ms);
-            stream.find_entry(entry.id, |found| {
-                write_entry_with_delivery(reply, found, idle_ms, entry.delivery_count);
-            });
-        }
+            budget.write_entry(reply, |reply| {
+                stream.find_entry(entry.id, |found| {
+                    write_entry_with_delivery(reply, found, idle_ms, entry.delivery_count);
+                });
+            })
+        });
+        let fitting = fitting.count();
+        claimed.truncate(fitting);
         if count_new > 0 {
             stream.scan(start, StreamId::MAX, |entry| {
                 let id = entry.id;
-                match claim_idle_ms_min {
+                let fits = budget.write_entry(reply, |reply| match claim_idle_ms_min {
                     Some(_) => write_entry_with_delivery(reply, entry, 0, 0),
                     None => write_entry(reply, entry),
+                });
+                if !fits {
+                    return ControlFlow::Break(());
                 }
                 let consumer = Some(slot);
                 delivered.push(&PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer });
@@ -234,6 +259,10 @@ fn deliver_new(
         }
         claimed.len() + delivered.len() as usize
     });
+    if claimed.is_empty() && delivered.is_empty() {
+        reply.truncate(part);
+        return Ok(false);
+    }
     let last = delivered.last_id();
     let entries_read = plan_entries_read(stream, group, &delivered);
     let Some(group) = stream.groups_mut().find_mut(names.group) else { return Ok(false) };
@@ -311,7 +340,7 @@ fn deliver_again(
     names: Names<'_>,
     slot: ConsumerSlot,
     after: StreamId,
-    count: Option<u64>,
+    (count, budget): (Option<u64>, &mut Budget),
 ) -> Result<bool, CommandError> {
     let now_ms = keys.now_ms;
     let Some(stream) = keys.find_stream(&Key::new(names.key))? else { return Ok(false) };
@@ -326,21 +355,37 @@ fn deliver_again(
     };
     let mut delivered = Delivered::default();
     let mut again = Vec::new();
-    write_stream_head(reply, names.key);
-    reply.array(pending.len());
-    for mut entry in pending {
-        let found = stream.find_entry(entry.id, |found| write_entry(reply, found)).is_some();
-        if found {
-            entry.delivered_ms = now_ms;
-            entry.count_delivery();
-            delivered.push(&entry);
-            again.push(entry);
-        } else {
-            // The entry was deleted: the consumer is told so, for it has to acknowledge it.
-            reply.array(2);
-            reply.stream_id(entry.id);
-            reply.null_array();
+    let part = reply.len();
+    budget.write(reply, |reply| write_stream_head(reply, names.key));
+    let (is_empty, mut written) = (pending.is_empty(), 0);
+    reply.array_counted(|reply| {
+        for mut entry in pending {
+            let mut found = false;
+            let fits = budget.write_entry(reply, |reply| {
+                found = stream.find_entry(entry.id, |found| write_entry(reply, found)).is_some();
+                if !found {
+                    // The entry was deleted: the consumer is told so, for it has to acknowledge it.
+                    reply.array(2);
+                    reply.stream_id(entry.id);
+                    reply.null_array();
+                }
+            });
+            if !fits {
+                break;
+            }
+            written += 1;
+            if found {
+                entry.delivered_ms = now_ms;
+                entry.count_delivery();
+                delivered.push(&entry);
+                again.push(entry);
+            }
         }
+        written
+    });
+    if written == 0 && !is_empty {
+        reply.truncate(part);
+        return Ok(false);
     }
     if let Some(group) = stream.groups_mut().find_mut(names.group) {
         again.into_iter().for_each(|entry| group.assign(entry));

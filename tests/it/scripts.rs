@@ -46,6 +46,7 @@ scripts! {
     stream_add
     stream_claim
     stream_nack
+    stream_read_limits
     stream_references
     string_numbers
     string_parts
