@@ -60,6 +60,7 @@ fn main() -> ExitCode {
         eprintln!("millstream: Can't open the log file '{}': {error}", config.text(settings::LOGFILE));
         return ExitCode::FAILURE;
     }
+    abort_on_panic();
     match millstream::server::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -67,4 +68,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A bug ends the process at once, and whoever supervises it starts it anew: a server that has lost one of its threads would
+/// go on half dead. What was acknowledged is in the log.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        tracing::error!("Aborting because of a bug: {panic}");
+        std::process::abort();
+    }));
 }
