@@ -11,6 +11,6 @@ mod stream;
 pub use group::{Consumer, ConsumerSlot, Consumers, Group, Groups, Pending, PendingEntry};
 pub use keyspace::{Db, Key, KeyEntry, ListValue, SetValue, StringValue, Value};
 pub use stream::{
-    BlockLimits, Claimable, Disposal, Entry, FieldValue, RefPolicy, Released, Stream, StreamId, Trim,
-    TrimStrategy, Trimmed,
+    BlockLimits, BlockView, Claimable, Disposal, Entry, FieldValue, RefPolicy, Released, Stream,
+    StreamBuilder, StreamId, Trim, TrimStrategy, Trimmed,
 };

@@ -23,6 +23,12 @@ impl ListValue {
         self.text_bytes += element.len();
     }
 
+    /// Puts an element behind the others.
+    pub fn push_back(&mut self, element: &[u8]) {
+        self.elements.push_back(element.into());
+        self.text_bytes += element.len();
+    }
+
     /// The number of elements.
     #[allow(clippy::len_without_is_empty, reason = "a list that is empty is not kept")]
     pub fn len(&self) -> usize {

@@ -102,6 +102,16 @@ impl Block {
         u64::from(self.live)
     }
 
+    /// Entries that are deleted.
+    pub(super) fn deleted(&self) -> u64 {
+        u64::from(self.deleted)
+    }
+
+    /// What Redis's listpack would take, in bytes.
+    pub(super) fn listpack_len(&self) -> usize {
+        self.listpack_len
+    }
+
     /// Bytes of the packed entries.
     pub(super) fn len(&self) -> usize {
         self.data.len()
@@ -129,13 +139,13 @@ impl Block {
             || (limits.entries_max != 0 && (self.live + self.deleted) as usize >= limits.entries_max)
     }
 
-    /// Appends an entry; `id` is greater than all before.
+    /// Appends an entry, and returns the place of its flags; `id` is greater than all before.
     #[inline]
     pub(super) fn append<'f>(
         &mut self,
         id: StreamId,
         fields: impl ExactSizeIterator<Item = (&'f [u8], &'f [u8])> + Clone,
-    ) {
+    ) -> usize {
         let count = fields.len();
         if self.data.is_empty() {
             self.begin(id, fields.clone().map(|(name, _)| name));
@@ -169,10 +179,11 @@ impl Block {
         if self.live == 128 {
             self.listpack_len += 1;
         }
+        flags_at
     }
 
     /// Writes the head: the names of the first entry's fields.
-    fn begin<'f>(&mut self, id: StreamId, names: impl ExactSizeIterator<Item = &'f [u8]> + Clone) {
+    pub(super) fn begin<'f>(&mut self, id: StreamId, names: impl ExactSizeIterator<Item = &'f [u8]> + Clone) {
         self.first = id;
         self.last = id;
         // A listpack's own seven bytes, then count, deleted, number of fields, names, a zero.
@@ -277,6 +288,27 @@ impl Block {
         Entry { id: place.id, data: &self.data, count, names_at, values_at }
     }
 
+    /// The names of the head.
+    pub(super) fn names<'a>(&'a self) -> impl ExactSizeIterator<Item = FieldValue<'a>> + use<'a> {
+        let head = if self.is_empty() { Head { count: 0, names_at: 0, entries_at: 0 } } else { self.head() };
+        let mut position = head.names_at;
+        (0..head.count).map(move |_| decode_value(&self.data, &mut position))
+    }
+
+    /// Calls `visit` for each entry, with whether it is deleted.
+    pub(super) fn visit<'a>(&'a self, mut visit: impl FnMut(Entry<'a>, bool)) {
+        if self.is_empty() {
+            return;
+        }
+        let head = self.head();
+        let (mut position, mut previous) = (head.entries_at, self.before_first());
+        while position < self.data.len() {
+            let place = self.decode_place(&head, previous, &mut position);
+            previous = place.id;
+            visit(self.entry_at(&head, place), self.data[place.flags_at] & DELETED != 0);
+        }
+    }
+
     /// Calls `visit` for each entry from `start` to `end` that is not deleted, in order.
     #[inline]
     pub(super) fn scan(
@@ -369,7 +401,8 @@ impl Block {
         true
     }
 
-    fn mark_deleted(&mut self, flags_at: usize) {
+    /// Deletes the entry whose flags are there; see [`Self::append`].
+    pub(super) fn mark_deleted(&mut self, flags_at: usize) {
         self.data[flags_at] |= DELETED;
         if self.live == 128 {
             self.listpack_len -= 1;
@@ -445,6 +478,11 @@ impl<'a> Entry<'a> {
     #[inline]
     pub fn field_count(&self) -> usize {
         self.count
+    }
+
+    /// Whether its names are those that stand in its block once.
+    pub fn has_block_names(&self) -> bool {
+        self.names_at.is_some()
     }
 
     /// The fields in their order: names and values.

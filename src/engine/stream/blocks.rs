@@ -94,6 +94,22 @@ impl Blocks {
         self.tail.append(id, fields);
     }
 
+    /// All blocks that hold entries.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Block> {
+        let tail = (!self.tail.is_empty()).then_some(&self.tail);
+        self.sealed.iter().map(|sealed| &*sealed.block).chain(tail)
+    }
+
+    /// Appends a whole block, unless nothing in it is live; its IDs are above all before.
+    pub(super) fn push(&mut self, block: Block) {
+        if block.live() > 0 {
+            if !self.tail.is_empty() {
+                self.seal();
+            }
+            self.tail = block;
+        }
+    }
+
     /// Makes the last sealed block the tail again when the one behind it is gone and it has room: Redis adds to whatever
     /// block is the last.
     fn reopen(&mut self, text_len: usize, limits: &BlockLimits) {

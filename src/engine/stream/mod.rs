@@ -13,6 +13,7 @@ mod references;
 mod stream;
 mod trim;
 mod value;
+mod view;
 
 pub use block::{BlockLimits, Entry};
 pub use claimable::Claimable;
@@ -21,3 +22,4 @@ pub use references::{Disposal, RefPolicy, Released};
 pub use stream::Stream;
 pub use trim::{Trim, TrimStrategy, Trimmed};
 pub use value::FieldValue;
+pub use view::{BlockView, StreamBuilder};

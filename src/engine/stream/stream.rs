@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::block::{BlockLimits, Entry};
 use super::blocks::Blocks;
 use super::id::StreamId;
+use super::view::BlockView;
 use crate::engine::group::{Group, Groups};
 
 /// A stream. IDs of its entries only ever grow, over deletions and trimming too.
@@ -28,6 +29,20 @@ impl Stream {
     /// An empty stream.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A stream of blocks that hold `len` entries; their first and last ID.
+    pub(super) fn from_blocks(
+        blocks: Blocks,
+        len: u64,
+        (first_id, last_entry_id): (StreamId, StreamId),
+    ) -> Self {
+        Self { blocks, len, first_id, last_entry_id, ..Self::default() }
+    }
+
+    /// The blocks that hold entries, in order.
+    pub fn blocks(&self) -> impl Iterator<Item = BlockView<'_>> {
+        self.blocks.iter().map(BlockView::new)
     }
 
     /// The number of entries.
