@@ -9,6 +9,7 @@
 //! | [`command`] | the commands, one file and one declaration each |
 //! | [`state`] | what commands act on: the sharded keyspace, connections, the server as a whole |
 //! | [`log`] | the append-only file: writing it, and reading it back |
+//! | [`rdb`] | values in Redis's RDB format: DUMP's payloads, written and read |
 //! | [`protocol`] | requests decoded, replies encoded |
 //! | [`engine`] | the data: keys, streams, groups, strings |
 //! | [`config`], [`clock`], [`glob`], [`logging`], [`metrics`], [`number`], [`process`] | leaves |
@@ -25,6 +26,7 @@ pub mod net;
 pub mod number;
 pub mod process;
 pub mod protocol;
+pub mod rdb;
 pub mod server;
 pub mod state;
 

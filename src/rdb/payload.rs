@@ -1,0 +1,109 @@
+//! Payloads: a value with its type before it and a footer behind.
+
+use crc::{CRC_64_REDIS, Crc, Table};
+
+use super::error::RdbError;
+use super::reader::Reader;
+use super::stream::{StreamForm, decode_appendix, decode_stream, encode_appendix, encode_stream};
+use super::{collection, writer};
+use crate::engine::{StringValue, Value};
+
+/// The latest RDB version that is read: Redis 8.6's.
+pub const VERSION_MAX: u16 = 13;
+/// The version that is written, and the latest that Redis 7.0 reads.
+const VERSION: u16 = 10;
+const FOOTER_BYTES: usize = 10;
+const CHECKSUM_BYTES: usize = 8;
+
+static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
+
+const STRING: u8 = 0;
+const LIST: u8 = 1;
+const SET: u8 = 2;
+const SET_INTSET: u8 = 11;
+const STREAM_LISTPACKS: u8 = 15;
+const LIST_QUICKLIST_2: u8 = 18;
+const STREAM_LISTPACKS_2: u8 = 19;
+const SET_LISTPACK: u8 = 20;
+const STREAM_LISTPACKS_3: u8 = 21;
+
+/// A value that was read from a payload.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The value.
+    pub value: Value,
+    /// Whether Redis 7.0 can read the payload too.
+    pub is_for_redis_7_0: bool,
+}
+
+/// Appends the payload of a value to `out`.
+pub fn encode(value: &Value, out: &mut Vec<u8>) {
+    let start = out.len();
+    match value {
+        Value::String(string) => {
+            out.push(STRING);
+            string.with_bytes(|text| writer::push_string(out, text));
+        }
+        Value::List(list) => {
+            out.push(LIST);
+            collection::encode_list(list, out);
+        }
+        Value::Set(set) => {
+            out.push(SET);
+            collection::encode_set(set, out);
+        }
+        Value::Stream(stream) => {
+            out.push(STREAM_LISTPACKS_2);
+            encode_stream(stream, out);
+            encode_appendix(stream, out);
+        }
+    }
+    seal(start, VERSION, out);
+}
+
+/// Appends the footer of a payload that begins at `start`.
+pub(super) fn seal(start: usize, version: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(&version.to_le_bytes());
+    let checksum = CRC64.checksum(&out[start..]);
+    out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// Reads a payload. What is compressed in it may come to strings of `string_bytes_max` bytes at most.
+///
+/// # Errors
+/// That its footer is wrong, or that it is not of the form that its type has.
+pub fn decode(payload: &[u8], string_bytes_max: usize) -> Result<Decoded, RdbError> {
+    let (sealed, checksum) = payload.split_last_chunk::<CHECKSUM_BYTES>().ok_or(RdbError::Footer)?;
+    let (body, version) =
+        sealed.split_last_chunk::<{ FOOTER_BYTES - CHECKSUM_BYTES }>().ok_or(RdbError::Footer)?;
+    let version = u16::from_le_bytes(*version);
+    if version > VERSION_MAX || CRC64.checksum(sealed) != u64::from_le_bytes(*checksum) {
+        return Err(RdbError::Footer);
+    }
+    let mut reader = Reader::new(body, string_bytes_max);
+    let kind = reader.byte()?;
+    let value = match kind {
+        STRING => Value::String(StringValue::new(&reader.string()?)),
+        LIST => Value::List(Box::new(collection::decode_list(&mut reader)?)),
+        LIST_QUICKLIST_2 => Value::List(Box::new(collection::decode_quicklist(&mut reader)?)),
+        SET => Value::Set(Box::new(collection::decode_set(&mut reader)?)),
+        SET_INTSET => Value::Set(Box::new(collection::decode_intset(&mut reader)?)),
+        SET_LISTPACK => Value::Set(Box::new(collection::decode_set_listpack(&mut reader)?)),
+        STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3 => {
+            let form = match kind {
+                STREAM_LISTPACKS => StreamForm::Redis5,
+                STREAM_LISTPACKS_2 => StreamForm::Redis70,
+                _ => StreamForm::Redis72,
+            };
+            let mut stream = decode_stream(&mut reader, form)?;
+            decode_appendix(&mut reader, &mut stream)?;
+            Value::Stream(Box::new(stream))
+        }
+        _ => return Err(RdbError::Format("a value of no known type")),
+    };
+    if !reader.is_at_end() {
+        return Err(RdbError::Format("it goes on behind the value"));
+    }
+    let is_for_redis_7_0 = version <= VERSION && !matches!(kind, SET_LISTPACK | STREAM_LISTPACKS_3);
+    Ok(Decoded { value, is_for_redis_7_0 })
+}

@@ -1,0 +1,9 @@
+//! Streams.
+
+mod appendix;
+mod decode;
+mod encode;
+
+pub(super) use appendix::{decode_appendix, encode_appendix};
+pub(super) use decode::{StreamForm, decode_stream};
+pub(super) use encode::encode_stream;
