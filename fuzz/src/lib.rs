@@ -38,6 +38,11 @@ pub fn decode_requests(data: &[u8]) {
     );
 }
 
+/// Reads a payload of DUMP, whose footer is made right; what comes out is written and read again.
+pub fn decode_payloads(data: &[u8]) {
+    millstream::rdb::exercise(data);
+}
+
 /// The requests until the bytes or the protocol's rules end.
 fn decode_whole(data: &[u8]) -> (Vec<Args>, Result<(), ProtocolError>) {
     let mut decoder = RequestDecoder::new();

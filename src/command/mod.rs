@@ -65,6 +65,7 @@ mod rename;
 mod replay;
 mod replication;
 mod reset;
+mod restore;
 mod rewrite;
 mod save;
 mod scan;
@@ -131,6 +132,7 @@ const SPECS: &[&Spec] = &[
     &incr::DECRBY,
     &del::DEL,
     &discard::SPEC,
+    &restore::DUMP,
     &echo::SPEC,
     &exec::SPEC,
     &exists::EXISTS,
@@ -180,6 +182,7 @@ const SPECS: &[&Spec] = &[
     &rename::RENAMENX,
     &replication::REPLICAOF,
     &reset::SPEC,
+    &restore::RESTORE,
     &replication::ROLE,
     &sets::SADD,
     &save::SAVE,

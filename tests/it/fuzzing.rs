@@ -74,6 +74,22 @@ fn requests_are_decoded() {
 }
 
 #[test]
+fn payloads_are_decoded() {
+    let bodies: Vec<Vec<u8>> = (0..20)
+        .map(|seed| {
+            let mut payload = crate::dump::make_payload(seed);
+            payload.truncate(payload.len() - 10);
+            payload
+        })
+        .collect();
+    run(bodies::decode_payloads, |random| {
+        let mut body = bodies[random.usize(0..bodies.len())].clone();
+        damage(random, &mut body);
+        body
+    });
+}
+
+#[test]
 fn commands_are_executed() {
     let names: Vec<String> =
         millstream::command::table().iter().map(|command| command.full_name.clone()).collect();

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod differential;
+mod dump;
 mod durability;
 mod fuzzing;
 mod harness;

@@ -32,6 +32,7 @@ scripts! {
     config_fixed
     debug
     debug_refused
+    dump_restore
     groups
     key_expiry
     key_introspection
