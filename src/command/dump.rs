@@ -7,14 +7,19 @@
 //! trimmed away (which, other than XDEL, leaves no trace in the counters); XSETID takes the last ID back, and the
 //! entries proper follow. XSETID at the end sets the counters.
 //!
+//! What is remembered of idempotent producers is told by Redis 8.6's XIDMPRECORD, or in hidden effects where that does not say
+//! it all: their counters, and entries that are gone.
+//!
 //! When consumers were last seen and active is in no command of Redis, nor are entries that are pending for nobody: they go
 //! into hidden effects.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
+use super::idempotency::{is_told_by_command, write_counters, write_record, write_settings};
 use crate::engine::{
-    Consumer, Entry, FieldValue, Group, KeyEntry, PendingEntry, Stream, StreamId, StringValue, Value,
+    Consumer, Entry, FieldValue, Group, IdempotencySettings, KeyEntry, PendingEntry, Stream, StreamId,
+    StringValue, Value,
 };
 use crate::log::{Effects, LogError};
 
@@ -153,6 +158,25 @@ impl<'a> Dump<'a> {
             }
             self.push_pending(key, name, group, |id| missing.binary_search(&id).is_err())?;
             self.push_consumers(key, name, group)?;
+        }
+        self.push_idempotency(key, stream)
+    }
+
+    fn push_idempotency(&mut self, key: &[u8], stream: &Stream) -> Result<(), LogError> {
+        let Some(idempotency) = stream.idempotency() else {
+            return Ok(());
+        };
+        if idempotency.settings() != IdempotencySettings::default() {
+            write_settings(&mut self.effects, self.db, key, idempotency.settings());
+        }
+        for entry in idempotency.iter() {
+            let is_told_by_command = is_told_by_command(stream, &entry);
+            write_record(&mut self.effects, self.db, key, &entry, is_told_by_command);
+            self.flush_if_large()?;
+        }
+        if (idempotency.added(), idempotency.duplicates()) != (idempotency.entry_count(), 0) {
+            let counters = (idempotency.added(), idempotency.duplicates());
+            write_counters(&mut self.effects, self.db, key, counters);
         }
         Ok(())
     }

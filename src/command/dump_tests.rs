@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::replay::{Replay, uncounted};
 use super::rewrite::rewrite;
 use crate::config::Config;
+use crate::engine::{Idempotency, Value};
 use crate::log::{
     Effects, FaultStorage, FsyncPolicy, LoadProgress, Log, LogPaths, LogSettings, RecoverySettings, Storage,
     Survival, recover,
 };
 use crate::metrics::WorkerMetrics;
 use crate::protocol::OwnedRequest;
-use crate::state::{Keys, Shared};
+use crate::state::{Keys, Shared, Snapshot};
 
 /// The time of all commands of a test, in milliseconds since the Unix epoch.
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -86,10 +87,12 @@ impl Session<'_, '_> {
 
 /// All that can be asked of the data, but for how the entries lie in blocks.
 fn describe(shared: &Arc<Shared>) -> String {
+    // A snapshot locks all shards, as the session does.
+    let producers = describe_producers(shared);
     let metrics = uncounted();
     let mut keys = keys(shared, &metrics, NOW_MS);
     let mut session = Session { replay: Replay::new(shared, &metrics, &mut keys), log: None };
-    let mut text = String::new();
+    let mut text = producers;
     for db in 0..3 {
         session.ask(&format!("SELECT {db}"));
         for key in KEYS {
@@ -119,6 +122,23 @@ fn describe(shared: &Arc<Shared>) -> String {
     text
 }
 
+/// What streams remember of producers, each producer's entries in their order.
+fn describe_producers(shared: &Shared) -> String {
+    let snapshot = Snapshot::take(&shared.store, || Ok::<_, ()>(())).unwrap();
+    let mut lines = Vec::new();
+    for (db, entry) in snapshot.into_entries() {
+        let Value::Stream(stream) = &entry.value else { continue };
+        let remembered: Vec<_> = stream.idempotency().into_iter().flat_map(Idempotency::iter).collect();
+        for pid in ["p", "q"] {
+            let of_producer = remembered.iter().filter(|entry| entry.pid == pid.as_bytes());
+            let key = String::from_utf8_lossy(entry.key());
+            lines.push(format!("{db} {key}: {:?}\n", of_producer.collect::<Vec<_>>()));
+        }
+    }
+    lines.sort_unstable();
+    lines.concat()
+}
+
 /// A reply without the integer that follows `name`.
 fn without(reply: &str, name: &str) -> String {
     let (before, after) = reply.split_once(&format!("{name}\r\n:")).expect("the reply has the field");
@@ -135,7 +155,8 @@ fn random_command(random: &mut fastrand::Rng) -> String {
     let consumer = ["c", "d", "e"][random.usize(..3)];
     let id = format!("{}-{}", random.u64(..60), random.u64(..2));
     let time = NOW_MS - random.u64(..100);
-    match random.u32(..43) {
+    let (pid, iid) = (["p", "q"][random.usize(..2)], random.u32(..9));
+    match random.u32(..53) {
         0..12 => format!("XADD {key} {id} field {} other {}", random.i32(-50..50), random.alphabetic()),
         12..15 => format!("XGROUP CREATE {key} {group} {id} MKSTREAM"),
         15 => format!("XGROUP CREATE {key} {group} 0 ENTRIESREAD {}", random.u32(..9)),
@@ -162,6 +183,17 @@ fn random_command(random: &mut fastrand::Rng) -> String {
         39 => format!("SELECT {}", random.u32(..3)),
         40 => format!("#NOBODY {key} {group} {time} {} {id}", random.u32(..5)),
         41 => format!("LPUSH {} {} {}", KEYS[random.usize(3..5)], random.u32(..20), random.alphabetic()),
+        // Times of the clock, and others: nothing expires here.
+        42..45 => {
+            let id = format!("{}-{}", NOW_MS + random.u64(..60), random.u64(..2));
+            format!("XADD {key} IDMP {pid} {iid} {id} field {} other x", random.i32(-50..50))
+        }
+        45..47 => format!("XADD {key} IDMP {pid} {iid} {id} field {}", random.i32(-50..50)),
+        47 => format!("XADD {key} IDMPAUTO {pid} MAXLEN 3 {id} b {} a 1", random.i32(..3)),
+        48 => format!("#PRODUCEDCOUNTERS {key} {} {}", random.u32(..30), random.u32(..30)),
+        49 => format!("XIDMPRECORD {key} {pid} {iid} {id}"),
+        50 => format!("XCFGSET {key} IDMP-DURATION {} IDMP-MAXSIZE {}", random.u32(1..3), random.u32(1..6)),
+        51 => format!("#PRODUCED {key} {pid} {iid} {id} {}", NOW_MS + random.u64(..60)),
         _ => format!("SADD {} {}", KEYS[random.usize(3..5)], random.u32(..20)),
     }
 }

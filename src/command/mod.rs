@@ -42,6 +42,7 @@ mod getex;
 mod getrange;
 mod hello;
 mod help;
+mod idempotency;
 mod incr;
 mod incrbyfloat;
 mod info;
@@ -89,10 +90,12 @@ mod xack;
 mod xackdel;
 mod xadd;
 mod xautoclaim;
+mod xcfgset;
 mod xclaim;
 mod xdel;
 mod xdelex;
 mod xgroup;
+mod xidmprecord;
 mod xinfo;
 mod xlen;
 mod xnack;
@@ -214,10 +217,12 @@ const SPECS: &[&Spec] = &[
     &xackdel::SPEC,
     &xadd::SPEC,
     &xautoclaim::SPEC,
+    &xcfgset::SPEC,
     &xclaim::SPEC,
     &xdel::SPEC,
     &xdelex::SPEC,
     &xgroup::SPEC,
+    &xidmprecord::SPEC,
     &xinfo::SPEC,
     &xlen::SPEC,
     &xnack::SPEC,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::argument::parse_stream_id_strict;
 use super::context::{Context, Outcome};
 use super::dump::{CONSUMER_TIMES, PENDING_FOR_NOBODY};
+use super::idempotency::{PRODUCED, PRODUCED_COUNTERS};
 use super::table::table;
-use crate::engine::{Key, PendingEntry};
+use crate::engine::{Key, PendingEntry, ProducedEntry};
 use crate::metrics::{CommandCounters, WorkerMetrics};
 use crate::number::parse_u64;
 use crate::protocol::{Protocol, Reply, Request};
@@ -94,6 +95,21 @@ impl<'r, 'k> Replay<'r, 'k> {
     /// The same; `None` when it cannot be executed.
     fn execute_hidden(&mut self, request: Request<'_>) -> Option<()> {
         let stream = self.keys.find_stream_for_write(&Key::new(request.get(1)?)).ok()??;
+        match request.arg(0) {
+            PRODUCED => {
+                let id = parse_stream_id_strict(request.get(4)?, 0).ok()?;
+                let deadline_ms = parse_u64(request.get(5)?)?;
+                let (pid, iid) = (request.arg(2), request.arg(3));
+                stream.idempotency_mut().record(ProducedEntry { pid, iid, id, deadline_ms });
+                return Some(());
+            }
+            PRODUCED_COUNTERS => {
+                let (added, duplicates) = (parse_u64(request.get(2)?)?, parse_u64(request.get(3)?)?);
+                stream.idempotency_mut().set_counters(added, duplicates);
+                return Some(());
+            }
+            _ => {}
+        }
         let group = stream.groups_mut().find_mut(request.get(2)?)?;
         match request.arg(0) {
             CONSUMER_TIMES => {

@@ -1,15 +1,20 @@
 //! XADD
 
+use smallvec::SmallVec;
+
 use super::argument::parse_stream_id_strict;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
+use super::idempotency::{
+    IDMP_ARGUMENT, Produced, configure, is_told_by_command, write_counters, write_record, write_settings,
+};
 use super::references::POLICY_ARGUMENT;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use super::trim::{TrimEffect, TrimOptions, XADD_ARGUMENT, block_limits};
-use crate::engine::{Key, Stream, StreamId};
+use crate::engine::{Key, ProducedEntry, Stream, StreamId};
 use crate::number::parse_u64;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, Keys};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xadd",
@@ -31,6 +36,7 @@ pub(super) const SPEC: Spec = Spec {
         Argument::new("key", ArgKind::Key(0)),
         Argument::word("nomkstream", "NOMKSTREAM").optional().since("6.2.0"),
         POLICY_ARGUMENT,
+        IDMP_ARGUMENT.optional(),
         XADD_ARGUMENT,
         Argument::new(
             "id-selector",
@@ -60,16 +66,18 @@ enum WantedId {
     Given(StreamId),
 }
 
-struct Arguments {
+struct Arguments<'a> {
     no_make_stream: bool,
+    produced: Option<Produced<'a>>,
     trim: TrimOptions,
     id: WantedId,
     /// Where the fields begin.
     fields_at: usize,
 }
 
-fn parse(request: Request<'_>) -> Result<Arguments, CommandError> {
+fn parse(request: Request<'_>, replaying: bool) -> Result<Arguments<'_>, CommandError> {
     let mut no_make_stream = false;
+    let mut produced = None;
     let mut trim = TrimOptions::default();
     let mut at = 2;
     let id = loop {
@@ -82,6 +90,9 @@ fn parse(request: Request<'_>) -> Result<Arguments, CommandError> {
         if trim.parse_option(request, &mut at)? {
             continue;
         }
+        if Produced::parse_option(&mut produced, request, &mut at)? {
+            continue;
+        }
         if arg.eq_ignore_ascii_case(b"nomkstream") {
             no_make_stream = true;
             at += 1;
@@ -89,13 +100,19 @@ fn parse(request: Request<'_>) -> Result<Arguments, CommandError> {
         }
         break parse_wanted_id(arg)?;
     };
+    // In the log it stands with the ID that the entry got.
+    if produced.is_some() && id != WantedId::Auto && !replaying {
+        return Err(CommandError::Other(
+            "ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
+        ));
+    }
     trim.check()?;
     let fields_at = at + 1;
     let field_args = request.len().saturating_sub(fields_at);
     if field_args < 2 || !field_args.is_multiple_of(2) {
         return Err(CommandError::Arity("xadd".into()));
     }
-    Ok(Arguments { no_make_stream, trim, id, fields_at })
+    Ok(Arguments { no_make_stream, produced, trim, id, fields_at })
 }
 
 fn parse_wanted_id(text: &[u8]) -> Result<WantedId, CommandError> {
@@ -123,8 +140,48 @@ fn plan_id(wanted: WantedId, stream: &Stream, now_ms: u64) -> Result<StreamId, C
     if id <= last { Err(CommandError::StreamIdTooSmall) } else { Ok(id) }
 }
 
+/// An entry that an idempotent producer sends.
+struct Named<'a> {
+    produced: Produced<'a>,
+    iid: SmallVec<[u8; 16]>,
+}
+
+impl Named<'_> {
+    /// Has the stream remember that the entry got this ID.
+    fn record(&self, stream: &mut Stream, id: StreamId) -> ProducedEntry<'_> {
+        let deadline_ms = stream.idempotency_settings().deadline_ms(id);
+        let entry = ProducedEntry { pid: self.produced.pid, iid: &self.iid, id, deadline_ms };
+        stream.idempotency_mut().record(entry);
+        entry
+    }
+}
+
+/// The ID that an entry got when it was sent before, if the stream remembers it; that it came again is counted.
+fn find_duplicate(
+    keys: &mut Keys<'_>,
+    key: &Key<'_>,
+    named: &Named<'_>,
+) -> Result<Option<StreamId>, CommandError> {
+    let (now_ms, replaying, db) = (keys.now_ms, keys.replaying, keys.db);
+    let Some(stream) = keys.find_stream_for_write(key)? else {
+        return Ok(None);
+    };
+    if !replaying {
+        stream.expire_produced(now_ms);
+    }
+    let known = stream.idempotency().and_then(|known| known.find(named.produced.pid, &named.iid));
+    if known.is_some() {
+        let idempotency = stream.idempotency_mut();
+        idempotency.count_duplicate();
+        let counters = (idempotency.added(), idempotency.duplicates());
+        write_counters(keys.effects(), db, key.bytes, counters);
+        keys.changed(key, Change::Metadata);
+    }
+    Ok(known)
+}
+
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    let arguments = parse(request)?;
+    let arguments = parse(request, context.keys.replaying)?;
     if arguments.id == WantedId::Given(StreamId::MIN) {
         return Err(CommandError::StreamIdZero);
     }
@@ -140,18 +197,37 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         context.reply.null();
         return Ok(Outcome::Done);
     }
+    let produced = arguments
+        .produced
+        .map(|produced| Named { iid: produced.find_iid(request.pairs_from(arguments.fields_at)), produced });
+    if let (WantedId::Auto, Some(named)) = (arguments.id, &produced)
+        && let Some(id) = find_duplicate(keys, &key, named)?
+    {
+        context.reply.stream_id(id);
+        return Ok(Outcome::Done);
+    }
+    let (replaying, db) = (keys.replaying, keys.db);
     // A new stream takes any ID above 0-0: nothing is refused once it is made.
-    let (stream, _) = keys.find_or_create_stream(&key)?;
+    let (stream, created) = keys.find_or_create_stream(&key)?;
+    let settings = created.then(|| configure(stream, &context.shared.config, replaying)).flatten();
     let id = plan_id(arguments.id, stream, now_ms)?;
     stream.append(id, request.pairs_from(arguments.fields_at), &limits);
     let trimmed = arguments.trim.trim(&limits).and_then(|trim| {
         let trimmed = stream.trim(&trim);
         TrimEffect::new(stream, &trim, trimmed)
     });
-    let trim_args = trimmed.as_ref().map_or(0, TrimEffect::option_count);
-    let effect = keys.begin_effect(3 + trim_args + request.len() - arguments.fields_at);
+    let recorded = produced.as_ref().map(|named| named.record(stream, id));
+    // New settings make the stream forget: what it is to remember is told behind them.
+    let option = arguments.produced.filter(|_| settings.is_none());
+    let is_told_by_command = recorded.as_ref().is_some_and(|entry| is_told_by_command(stream, entry));
+    let option_args =
+        option.as_ref().map_or(0, Produced::argc) + trimmed.as_ref().map_or(0, TrimEffect::option_count);
+    let effect = keys.begin_effect(3 + option_args + request.len() - arguments.fields_at);
     effect.arg(b"XADD");
     effect.arg(key.bytes);
+    if let Some(option) = option {
+        option.write_option(effect);
+    }
     if let Some(trimmed) = &trimmed {
         trimmed.write_options(effect);
     }
@@ -159,6 +235,12 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     request.args_from(arguments.fields_at).for_each(|arg| effect.arg(arg));
     if let Some(trimmed) = trimmed {
         trimmed.write_rest(keys, key.bytes);
+    }
+    if let Some(settings) = settings {
+        write_settings(keys.effects(), db, key.bytes, settings);
+        if let Some(entry) = recorded {
+            write_record(keys.effects(), db, key.bytes, &entry, is_told_by_command);
+        }
     }
     keys.changed(&key, Change::Updated);
     context.reply.stream_id(id);

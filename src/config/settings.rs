@@ -559,6 +559,12 @@ settings! {
     /// Whether writes are refused after a failed background save.
     STOP_WRITES_ON_BGSAVE_ERROR: BooleanSetting = Setting::boolean("stop-writes-on-bgsave-error", "yes");
 
+    /// Seconds for which a new stream remembers what it got from idempotent producers; XCFGSET sets it for a stream that is there.
+    STREAM_IDMP_DURATION: IntegerSetting = Setting::integer("stream-idmp-duration", "100", 1, 86_400).active();
+
+    /// Entries of each idempotent producer that a new stream remembers; XCFGSET sets it for a stream that is there.
+    STREAM_IDMP_MAXSIZE: IntegerSetting = Setting::integer("stream-idmp-maxsize", "100", 1, 10_000).active();
+
     /// Bytes of entries up to which one block of a stream is filled; 0 is no limit.
     STREAM_NODE_MAX_BYTES: MemorySetting =
         Setting::memory("stream-node-max-bytes", "4096", 0, BYTES_MAX).active();

@@ -281,6 +281,8 @@ mod tests {
         ("server-cpulist", ""),
         ("set-max-listpack-entries", "128"),
         ("set-max-listpack-value", "64"),
+        ("stream-idmp-duration", "100"),
+        ("stream-idmp-maxsize", "100"),
         ("worker-threads", "0"),
     ];
 

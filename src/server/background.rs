@@ -23,12 +23,16 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(3600);
 const ROUNDS_PER_MEMORY_SAMPLE: u64 = 10;
 /// A shard stays locked for the removal of so many keys at a time.
 const EXPIRED_AT_A_TIME: usize = 200;
+/// So many keys are looked at in a round, and so long a shard stays locked for it, for producers that are to be forgotten. Who
+/// asks for a stream finds them forgotten in any case: this is about memory, and in no hurry.
+const PRODUCER_SLOTS_PER_ROUND: usize = 2000;
 
 /// Runs until it is dropped.
 pub(super) async fn run(shared: Arc<Shared>) {
     let metrics = shared.metrics.register_worker(table().len());
     let mut ticks = tokio::time::interval(ROUND);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut place = Place::default();
     for round in 0_u64.. {
         ticks.tick().await;
         shared.metrics.sample_rates();
@@ -41,6 +45,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     tokio::task::yield_now().await;
                 }
             }
+            expire_produced(&shared, &mut place);
         }
         close_idle_clients(&shared);
         rewrite_grown_log(&shared);
@@ -107,6 +112,39 @@ fn expire_some(shared: &Shared, metrics: &WorkerMetrics, shard: usize) -> usize 
         let _ = shared.log().write_out();
     }
     expired
+}
+
+/// A place in the keyspace.
+#[derive(Debug, Default, Clone, Copy)]
+struct Place {
+    shard: usize,
+    db: usize,
+    slot: usize,
+}
+
+/// Has some streams forget what producers sent too long ago, and moves on; at the end it begins anew in the next round.
+fn expire_produced(shared: &Shared, place: &mut Place) {
+    let now_ms = clock::unix_ms();
+    let mut left = PRODUCER_SLOTS_PER_ROUND;
+    while left > 0 && place.shard < shared.store.shard_count() {
+        let mut shards = shared.store.lock(&ShardSet::One(place.shard));
+        let dbs = &mut shards.get(place.shard).dbs;
+        while left > 0 && place.db < dbs.len() {
+            // A database that was emptied meanwhile ends before the place.
+            let seen = dbs[place.db].slot_count().saturating_sub(place.slot).min(left);
+            match dbs[place.db].expire_produced(place.slot, left, now_ms) {
+                Some(slot) => place.slot = slot,
+                None => *place = Place { db: place.db + 1, slot: 0, ..*place },
+            }
+            left -= seen;
+        }
+        if place.db == dbs.len() {
+            *place = Place { shard: place.shard + 1, ..Place::default() };
+        }
+    }
+    if place.shard >= shared.store.shard_count() {
+        *place = Place::default();
+    }
 }
 
 /// Closes clients that sent nothing for longer than `timeout`, unless they are blocked.

@@ -46,6 +46,7 @@ scripts! {
     server_info
     stream_add
     stream_claim
+    stream_idempotency
     stream_nack
     stream_read_limits
     stream_references

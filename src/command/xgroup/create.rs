@@ -4,6 +4,7 @@ use super::super::argument::parse_stream_id_strict;
 use super::super::context::{Context, Outcome};
 use super::super::deliver::Names;
 use super::super::error::CommandError;
+use super::super::idempotency::{configure, write_settings};
 use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use super::{check_len_max, find_stream, parse_options};
 use crate::engine::{self, Key, Value};
@@ -64,8 +65,11 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         id => parse_stream_id_strict(id, 0)?,
     };
     let made = keys.find_stream_for_write(&key)?.is_none();
+    let mut settings = None;
     if made {
-        keys.insert(&key, Value::Stream(Box::default()), None);
+        let mut stream = Box::<engine::Stream>::default();
+        settings = configure(&mut stream, &context.shared.config, keys.replaying);
+        keys.insert(&key, Value::Stream(stream), None);
     }
     let group = engine::Group::new(id, options.entries_read);
     if !find_stream(keys, &key)?.groups_mut().create(names.group, group) {
@@ -83,6 +87,10 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     if let Some(read) = options.entries_read {
         effect.arg(b"ENTRIESREAD");
         effect.arg_integer(read as i64);
+    }
+    if let Some(settings) = settings {
+        let db = keys.db;
+        write_settings(keys.effects(), db, key.bytes, settings);
     }
     keys.changed(&key, if made { Change::Updated } else { Change::Metadata });
     context.reply.ok();

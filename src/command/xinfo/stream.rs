@@ -6,7 +6,7 @@ use super::super::entry::{Order, owner_name, write_entry, write_range};
 use super::super::error::CommandError;
 use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use super::{find_stream, write_known};
-use crate::engine::{self, Stream, StreamId};
+use crate::engine::{self, Idempotency, Stream, StreamId};
 use crate::protocol::{Reply, Request};
 
 pub(super) const SPEC: Spec = Spec {
@@ -26,6 +26,10 @@ pub(super) const SPEC: Spec = Spec {
             "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields",
         ),
         ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+        (
+            "8.6.0",
+            "Added the `idmp-duration`, `idmp-maxsize`, `pids-tracked`, `iids-tracked`, `iids-added` and `iids-duplicates` fields for IDMP tracking.",
+        ),
         ("8.8.0", "Added the `nacked-count` field."),
     ],
     arguments: &[
@@ -67,7 +71,11 @@ fn parse(request: Request<'_>) -> Result<Option<u64>, CommandError> {
 
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let full = parse(request);
+    let (now_ms, replaying) = (context.keys.now_ms, context.keys.replaying);
     let stream = find_stream(context.keys, request.arg(2))?;
+    if !replaying {
+        stream.expire_produced(now_ms);
+    }
     let reply = &mut *context.reply;
     match full? {
         None => write_short(reply, stream),
@@ -91,6 +99,24 @@ fn write_counters(reply: &mut Reply, stream: &Stream) {
     reply.count(stream.entries_added());
     reply.text("recorded-first-entry-id");
     reply.stream_id(stream.first_id());
+    write_idempotency(reply, stream);
+}
+
+fn write_idempotency(reply: &mut Reply, stream: &Stream) {
+    let settings = stream.idempotency_settings();
+    let known = stream.idempotency();
+    reply.text("idmp-duration");
+    reply.count(settings.duration_s.into());
+    reply.text("idmp-maxsize");
+    reply.count(settings.size_max.into());
+    reply.text("pids-tracked");
+    reply.count(known.map_or(0, Idempotency::producer_count) as u64);
+    reply.text("iids-tracked");
+    reply.count(known.map_or(0, Idempotency::entry_count));
+    reply.text("iids-added");
+    reply.count(known.map_or(0, Idempotency::added));
+    reply.text("iids-duplicates");
+    reply.count(known.map_or(0, Idempotency::duplicates));
 }
 
 /// The nodes that Redis's radix tree would have for these keys of 16 bytes: one for the root or a
@@ -138,7 +164,7 @@ fn radix_tree_nodes(ids: impl Iterator<Item = StreamId>) -> u64 {
 }
 
 fn write_short(reply: &mut Reply, stream: &Stream) {
-    reply.map(10);
+    reply.map(16);
     write_counters(reply, stream);
     reply.text("groups");
     reply.count(stream.groups().len() as u64);
@@ -155,7 +181,7 @@ fn write_short(reply: &mut Reply, stream: &Stream) {
 
 fn write_full(reply: &mut Reply, stream: &Stream, count: u64) {
     let count = (count > 0).then_some(count);
-    reply.map(9);
+    reply.map(15);
     write_counters(reply, stream);
     reply.text("entries");
     write_range(reply, stream, (StreamId::MIN, StreamId::MAX), Order::Ascending, count, |_| {});

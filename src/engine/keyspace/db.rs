@@ -266,6 +266,19 @@ impl Db {
         (end < self.slots.capacity()).then_some(end)
     }
 
+    /// Has streams in the slots from `start` on, `slots` of them at most, forget what producers sent too long before the
+    /// time `now_ms`, in milliseconds since the Unix epoch; returns the slot to go on with, `None` at the end.
+    pub fn expire_produced(&mut self, start: usize, slots: usize, now_ms: u64) -> Option<usize> {
+        let capacity = self.slots.capacity();
+        let end = start.saturating_add(slots).min(capacity);
+        for slot in start..end {
+            if let Some(KeyEntry { value: Value::Stream(stream), .. }) = self.slots.get_mut(slot) {
+                stream.expire_produced(now_ms);
+            }
+        }
+        (end < capacity).then_some(end)
+    }
+
     /// A random key's entry.
     pub fn find_random(&self, random: &mut fastrand::Rng) -> Option<&KeyEntry> {
         if self.slots.is_empty() {
@@ -300,6 +313,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::engine::{ProducedEntry, StreamId};
 
     fn string(text: &str) -> Value {
         Value::String(StringValue::new(text.as_bytes()))
@@ -332,6 +346,27 @@ mod tests {
             assert_eq!(db.find_expired(2000).is_some(), first.is_some());
             assert!(db.find_random(&mut random).is_some() || model.is_empty());
         }
+    }
+
+    #[test]
+    fn streams_forget_producers_though_nobody_asks() {
+        let mut db = Db::default();
+        for n in 0..100 {
+            let mut stream = Box::<Stream>::default();
+            let id = StreamId::new(n, 0);
+            stream.idempotency_mut().record(ProducedEntry { pid: b"p", iid: b"i", id, deadline_ms: n });
+            db.insert(&Key::new(format!("s{n}").as_bytes()), Value::Stream(stream), None, 0);
+            db.insert(&Key::new(format!("t{n}").as_bytes()), string("v"), None, 0);
+        }
+        let mut at = Some(0);
+        while let Some(start) = at {
+            at = db.expire_produced(start, 7, 59);
+        }
+        let remembered = db.iter().filter(|entry| match &entry.value {
+            Value::Stream(stream) => stream.idempotency().unwrap().producer_count() > 0,
+            _ => false,
+        });
+        assert_eq!(remembered.count(), 40);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod block;
 mod blocks;
 mod claimable;
 mod id;
+mod idempotency;
 mod references;
 #[allow(clippy::module_inception, reason = "the folder is named after its main type")]
 mod stream;
@@ -18,6 +19,7 @@ mod view;
 pub use block::{BlockLimits, Entry};
 pub use claimable::Claimable;
 pub use id::StreamId;
+pub use idempotency::{Idempotency, IdempotencySettings, ProducedEntry, content_iid};
 pub use references::{Disposal, RefPolicy, Released};
 pub use stream::Stream;
 pub use trim::{Trim, TrimStrategy, Trimmed};

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::block::{BlockLimits, Entry};
 use super::blocks::Blocks;
 use super::id::StreamId;
+use super::idempotency::{Idempotency, IdempotencySettings};
 use super::view::BlockView;
 use crate::engine::group::{Group, Groups};
 
@@ -20,6 +21,8 @@ pub struct Stream {
     max_deleted_id: StreamId,
     entries_added: u64,
     pub(super) groups: Groups,
+    /// `None` as long as no producer was recorded and the settings are the default ones.
+    idempotency: Option<Box<Idempotency>>,
 }
 
 impl Stream {
@@ -93,6 +96,29 @@ impl Stream {
     #[inline]
     pub fn groups_mut(&mut self) -> &mut Groups {
         &mut self.groups
+    }
+
+    /// What is remembered of producers; `None` when nothing ever was and the settings are the default ones.
+    pub fn idempotency(&self) -> Option<&Idempotency> {
+        self.idempotency.as_deref()
+    }
+
+    /// What is remembered of producers, made if it is not there yet.
+    pub fn idempotency_mut(&mut self) -> &mut Idempotency {
+        self.idempotency.get_or_insert_default()
+    }
+
+    /// For how long and how much is remembered of producers.
+    pub fn idempotency_settings(&self) -> IdempotencySettings {
+        self.idempotency().map_or_else(IdempotencySettings::default, Idempotency::settings)
+    }
+
+    /// Forgets what producers sent too long before the time `now_ms`, in milliseconds since the Unix epoch.
+    #[inline]
+    pub fn expire_produced(&mut self, now_ms: u64) {
+        if let Some(idempotency) = &mut self.idempotency {
+            idempotency.expire(now_ms);
+        }
     }
 
     /// The ID that the server gives the next entry at the time `now_ms`: never below what was
@@ -265,7 +291,10 @@ impl Stream {
 
     /// Memory behind the struct, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        self.blocks.heap_bytes() + self.groups.heap_bytes()
+        let idempotency = self.idempotency.as_ref();
+        self.blocks.heap_bytes()
+            + self.groups.heap_bytes()
+            + idempotency.map_or(0, |idempotency| size_of::<Idempotency>() + idempotency.heap_bytes())
     }
 
     /// Asserts what always holds.
@@ -284,6 +313,9 @@ impl Stream {
         assert!(ids.last().is_none_or(|&last| last <= self.last_id));
         for (_, group) in self.groups.iter() {
             group.check_invariants();
+        }
+        if let Some(idempotency) = &self.idempotency {
+            idempotency.check_invariants();
         }
     }
 }
@@ -345,6 +377,12 @@ mod tests {
         check_trim(MinId(StreamId::new(55, 0)), false, None, 55);
         check_trim(MinId(StreamId::new(55, 0)), true, None, 51);
         check_trim(MinId(StreamId::MAX), true, Some(9), 1);
+    }
+
+    /// Streams are many: another size is one to be decided on.
+    #[test]
+    fn size_of_a_stream() {
+        assert!(size_of::<Stream>() <= 224, "{}", size_of::<Stream>());
     }
 
     /// Random appends, deletions and trims against a plain list, with clones held meanwhile.

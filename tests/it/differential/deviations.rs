@@ -237,6 +237,28 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
             found
         },
     },
+    // 8.6 tells what a stream remembers of idempotent producers.
+    Deviation {
+        name: "XINFO STREAM: idempotent producers",
+        until: (8, 6),
+        reconcile: |comparison| {
+            let mut found = false;
+            if comparison.is(&["XINFO", "STREAM"]) {
+                let Comparison { ours, theirs, .. } = comparison;
+                for name in [
+                    "idmp-duration",
+                    "idmp-maxsize",
+                    "pids-tracked",
+                    "iids-tracked",
+                    "iids-added",
+                    "iids-duplicates",
+                ] {
+                    found |= remove_field(ours, theirs, name);
+                }
+            }
+            found
+        },
+    },
     // Since 8.8 the full form tells how many entries were handed back (XNACK).
     Deviation {
         name: "XINFO STREAM FULL: nacked-count",
