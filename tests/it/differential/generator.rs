@@ -8,6 +8,9 @@ use super::Command;
 pub(super) const KEYS: &[&str] = &["a", "b", "c", "d"];
 /// The keys of strings. They can come to be streams.
 pub(super) const STRING_KEYS: &[&str] = &["p", "q"];
+/// The keys of streams that idempotent producers send to, and whose IDs are far ahead: the next one does not come from the
+/// clock, and nothing expires.
+pub(super) const PRODUCER_KEYS: &[&str] = &["m", "n"];
 pub(super) const GROUPS: &[&str] = &["g", "h", "i"];
 pub(super) const CONSUMERS: &[&str] = &["x", "y", "z"];
 
@@ -124,6 +127,8 @@ pub(super) struct Generator {
     makes_consumers: bool,
     /// Whether there are XDELEX, XACKDEL, and trimming that heeds groups: since Redis 8.2.
     pub(super) heeds_references: bool,
+    /// Whether there are idempotent producers: since Redis 8.6.
+    knows_producers: bool,
 }
 
 impl Generator {
@@ -136,6 +141,7 @@ impl Generator {
             since_look: 0,
             makes_consumers: version >= (7, 2),
             heeds_references: version >= (8, 2),
+            knows_producers: version >= (8, 6),
         }
     }
 
@@ -173,6 +179,7 @@ impl Generator {
             }
         }
         let mut command = match self.random.u32(0..100) {
+            0..8 if self.knows_producers => self.producer_command(),
             0..82 => self.stream_command(),
             _ => self.key_command(),
         };
@@ -327,6 +334,9 @@ pub(super) fn list_looks() -> Vec<Command> {
     for key in STRING_KEYS {
         looks.push(words(&format!("PEXPIRETIME {key}")));
         looks.push(words(&format!("OBJECT ENCODING {key}")));
+    }
+    for key in PRODUCER_KEYS {
+        looks.push(words(&format!("XINFO STREAM {key} FULL")));
     }
     for key in KEYS {
         looks.push(words(&format!("TYPE {key}")));

@@ -11,6 +11,7 @@ mod blocking;
 mod compare;
 mod deviations;
 mod generator;
+mod idempotency;
 mod key_commands;
 mod pair;
 mod recovery;
