@@ -74,6 +74,7 @@ fn describe(reply: &Reply, text: &mut String) {
         let is_left_out = matches!(element, Reply::Bulk(name) if matches!(
             &name[..],
             b"radix-tree-keys" | b"radix-tree-nodes" | b"seen-time" | b"active-time" | b"lag" | b"nacked-count"
+                | b"idmp-duration" | b"idmp-maxsize" | b"pids-tracked" | b"iids-tracked" | b"iids-added" | b"iids-duplicates"
         ));
         if is_left_out {
             elements.next();
