@@ -3,6 +3,7 @@
 use super::argument::parse_integer;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
+use super::idempotency::{configure, write_settings};
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::config::settings;
 use crate::engine::{Key, Value};
@@ -141,7 +142,7 @@ fn execute_restore(context: &mut Context<'_, '_>, request: Request<'_>) -> Resul
         usize::try_from(bytes).unwrap_or(LOGGED_STRING_BYTES_MAX)
     };
     let payload = request.arg(3);
-    let decoded = rdb::decode(payload, string_bytes_max)?;
+    let mut decoded = rdb::decode(payload, string_bytes_max)?;
     // The log says by itself when a key was removed.
     if let Some(at_ms) = expires_at_ms
         && !keys.replaying
@@ -153,7 +154,15 @@ fn execute_restore(context: &mut Context<'_, '_>, request: Request<'_>) -> Resul
         }
     } else {
         let expires_at_ms = expires_at_ms.map(|at_ms| at_ms.max(0).cast_unsigned());
+        let settings = match &mut decoded.value {
+            Value::Stream(stream) => configure(stream, &context.shared.config, keys.replaying),
+            _ => None,
+        };
         apply_restore(keys, &key, decoded, payload, (expires_at_ms, options.idle_s));
+        if let Some(settings) = settings {
+            let db = keys.db;
+            write_settings(keys.effects(), db, key.bytes, settings);
+        }
     }
     context.reply.ok();
     Ok(Outcome::Done)
