@@ -155,7 +155,10 @@ fn execute_restore(context: &mut Context<'_, '_>, request: Request<'_>) -> Resul
     } else {
         let expires_at_ms = expires_at_ms.map(|at_ms| at_ms.max(0).cast_unsigned());
         let settings = match &mut decoded.value {
-            Value::Stream(stream) => configure(stream, &context.shared.config, keys.replaying),
+            // A payload that tells settings is taken by its word.
+            Value::Stream(stream) if stream.idempotency().is_none() => {
+                configure(stream, &context.shared.config, keys.replaying)
+            }
             _ => None,
         };
         apply_restore(keys, &key, decoded, payload, (expires_at_ms, options.idle_s));

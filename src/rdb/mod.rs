@@ -8,7 +8,7 @@
 //! | 0 | a string: text, integer of 1, 2 or 4 bytes, or compressed by LZF |
 //! | 1, 18 | a list: of strings; of nodes that are plain or listpacks |
 //! | 2, 11, 20 | a set: of strings; an intset; a listpack |
-//! | 15, 19, 21 | a stream, as Redis 5, 7.0 and 7.2 write it |
+//! | 15, 19, 21, 26 | a stream, as Redis 5, 7.0, 7.2 and 8.6 write it |
 //!
 //! All other types are refused, the ziplists that Redis up to 6.2 wrote of lists among them.
 //!
@@ -19,7 +19,9 @@
 //! It goes into an *appendix* (`stream/appendix.rs`) between the value and the footer, which Redis does not look at (7.0 and 8.6 were tried) and
 //! this server reads: when consumers were last active (Redis 7.0 does not know it; Redis 7.2 and later read type 19 as if it were
 //! the time at which they were last seen), and what is pending for nobody (elsewhere it is restored as not pending, and so is
-//! delivered no more unless the group is set back). A payload has an appendix only when there is something for it.
+//! delivered no more unless the group is set back), and what is remembered of idempotent producers. A payload has an appendix only when
+//! there is something for it; so a stream that remembers nothing of producers, by the default settings, has on another server those that
+//! new streams have there.
 //!
 //! # What is checked
 //! All of it, before anything is made of it: lengths, back lengths and counts of listpacks, flags and counts of nodes, that IDs

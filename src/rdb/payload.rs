@@ -26,6 +26,7 @@ const LIST_QUICKLIST_2: u8 = 18;
 const STREAM_LISTPACKS_2: u8 = 19;
 const SET_LISTPACK: u8 = 20;
 const STREAM_LISTPACKS_3: u8 = 21;
+const STREAM_LISTPACKS_4: u8 = 26;
 
 /// A value that was read from a payload.
 #[derive(Debug)]
@@ -89,11 +90,12 @@ pub fn decode(payload: &[u8], string_bytes_max: usize) -> Result<Decoded, RdbErr
         SET => Value::Set(Box::new(collection::decode_set(&mut reader)?)),
         SET_INTSET => Value::Set(Box::new(collection::decode_intset(&mut reader)?)),
         SET_LISTPACK => Value::Set(Box::new(collection::decode_set_listpack(&mut reader)?)),
-        STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3 => {
+        STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3 | STREAM_LISTPACKS_4 => {
             let form = match kind {
                 STREAM_LISTPACKS => StreamForm::Redis5,
                 STREAM_LISTPACKS_2 => StreamForm::Redis70,
-                _ => StreamForm::Redis72,
+                STREAM_LISTPACKS_3 => StreamForm::Redis72,
+                _ => StreamForm::Redis86,
             };
             let mut stream = decode_stream(&mut reader, form)?;
             decode_appendix(&mut reader, &mut stream)?;
@@ -104,6 +106,7 @@ pub fn decode(payload: &[u8], string_bytes_max: usize) -> Result<Decoded, RdbErr
     if !reader.is_at_end() {
         return Err(RdbError::Format("it goes on behind the value"));
     }
-    let is_for_redis_7_0 = version <= VERSION && !matches!(kind, SET_LISTPACK | STREAM_LISTPACKS_3);
+    let is_newer = matches!(kind, SET_LISTPACK | STREAM_LISTPACKS_3 | STREAM_LISTPACKS_4);
+    let is_for_redis_7_0 = version <= VERSION && !is_newer;
     Ok(Decoded { value, is_for_redis_7_0 })
 }

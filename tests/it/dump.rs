@@ -265,10 +265,10 @@ fn restored_keys_are_recovered() {
 
 /// What Redis 7.0's form of a stream has no place for.
 #[test]
-fn what_is_pending_for_nobody_comes_back_here() {
-    let ours = Server::millstream(&["--appendonly", "no"]);
+fn what_redis_has_no_place_for_comes_back_here() {
+    let mut server = Server::millstream(&["--appendfsync", "always"]);
     let redis = Server::start(Program::Redis, &["--appendonly", "no", "--sanitize-dump-payload", "yes"]);
-    let (mut ours, mut redis) = (ours.client(), redis.client());
+    let (mut ours, mut redis) = (server.client(), redis.client());
     for command in [
         "XADD s 1-1 a 1",
         "XADD s 2-1 a 2",
@@ -279,6 +279,10 @@ fn what_is_pending_for_nobody_comes_back_here() {
         "XNACK s g FAIL IDS 1 3-1",
         "XNACK s g FATAL IDS 1 1-1",
         "XGROUP CREATECONSUMER s g never-active",
+        "XCFGSET s IDMP-DURATION 86400",
+        "XADD s IDMP producer 7 * a 4",
+        "XADD s IDMPAUTO producer * a 5",
+        "XADD s IDMP producer 7 * a 4",
     ] {
         assert!(!ours.call(command).is_error(), "{command}");
     }
@@ -286,6 +290,14 @@ fn what_is_pending_for_nobody_comes_back_here() {
     restore(&mut ours, "own", &payload);
     assert_eq!(describe_stream(&mut ours, "own", &[]), describe_stream(&mut ours, "s", &[]));
     assert_eq!(dump(&mut ours, "own"), payload);
+    let expected = describe_stream(&mut ours, "own", &[]);
+    server.kill();
+    server.restart();
+    let mut ours = server.client();
+    assert_eq!(describe_stream(&mut ours, "own", &[]), expected, "recovered");
+    assert_eq!(dump(&mut ours, "own"), payload);
+    let add = |key| format!("XADD {key} IDMP producer 7 * a 4");
+    assert_eq!(ours.call(&add("own")), ours.call(&add("s")), "it is remembered");
     let claim = |key| format!("XREADGROUP GROUP g bob CLAIM 0 COUNT 2 STREAMS {key} >");
     let (of_own, of_s) = (ours.call(&claim("own")).to_string(), ours.call(&claim("s")).to_string());
     assert_eq!(of_own.replace("\"own\"", "\"s\""), of_s, "in the order in which they were handed back");

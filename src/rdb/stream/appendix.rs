@@ -6,6 +6,7 @@
 use super::super::error::RdbError;
 use super::super::reader::Reader;
 use super::super::writer::{push_length, push_raw_id};
+use super::idempotency::{Deadlines, decode_idempotency, encode_idempotency, is_told};
 use crate::engine::{Consumer, Group, PendingEntry, Stream};
 
 const MARK: [u8; 4] = *b"#MSX";
@@ -14,6 +15,8 @@ const ACTIVE_TIMES: u8 = 1;
 /// For each group: the number of entries that are pending for nobody, and, in the order in which they were handed back, the ID of each
 /// and how often it was delivered.
 const PENDING_FOR_NOBODY: u8 = 2;
+/// What is remembered of producers.
+const IDEMPOTENCY: u8 = 3;
 
 /// Writes the appendix, if the stream needs one.
 pub(in super::super) fn encode_appendix(stream: &Stream, out: &mut Vec<u8>) {
@@ -22,7 +25,8 @@ pub(in super::super) fn encode_appendix(stream: &Stream, out: &mut Vec<u8>) {
     // A reader takes a consumer as active when it was seen.
     let needs_times = consumers().any(|consumer| consumer.active_ms != Some(consumer.seen_ms));
     let needs_nobodys = groups().any(|group| group.pending().released() > 0);
-    if !needs_times && !needs_nobodys {
+    let idempotency = stream.idempotency().filter(|_| is_told(stream));
+    if !needs_times && !needs_nobodys && idempotency.is_none() {
         return;
     }
     out.extend_from_slice(&MARK);
@@ -42,6 +46,10 @@ pub(in super::super) fn encode_appendix(stream: &Stream, out: &mut Vec<u8>) {
             }
         }
     }
+    if let Some(idempotency) = idempotency {
+        out.push(IDEMPOTENCY);
+        encode_idempotency(idempotency, out);
+    }
 }
 
 /// Reads the appendix, if there is one, into the stream that stood before it.
@@ -55,7 +63,6 @@ pub(in super::super) fn decode_appendix(
     if reader.array()? != MARK {
         return Err(RdbError::Format("it goes on behind the stream"));
     }
-    let names: Vec<Box<[u8]>> = stream.groups().iter().map(|(name, _)| name.into()).collect();
     let mut tag_before = 0;
     loop {
         let tag = reader.byte()?;
@@ -63,22 +70,23 @@ pub(in super::super) fn decode_appendix(
             return Err(RdbError::Format("an appendix out of order"));
         }
         tag_before = tag;
-        for name in &names {
-            let group = stream.groups_mut().find_mut(name).expect("the groups are as they were");
-            match tag {
-                ACTIVE_TIMES => decode_active_times(reader, group)?,
-                PENDING_FOR_NOBODY => decode_nobodys(reader, group)?,
-                _ => return Err(RdbError::Format("a part of an appendix that is not known")),
-            }
-        }
-        // Without groups nothing was there to be told.
-        if names.is_empty() {
-            return Err(RdbError::Format("an appendix for no group"));
+        match tag {
+            ACTIVE_TIMES => for_each_group(stream, |group| decode_active_times(reader, group))?,
+            PENDING_FOR_NOBODY => for_each_group(stream, |group| decode_nobodys(reader, group))?,
+            IDEMPOTENCY if !is_told(stream) => decode_idempotency(reader, Deadlines::Written, stream)?,
+            _ => return Err(RdbError::Format("a part of an appendix that is not known")),
         }
         if reader.is_at_end() {
             return Ok(());
         }
     }
+}
+
+fn for_each_group(
+    stream: &mut Stream,
+    mut decode: impl FnMut(&mut Group) -> Result<(), RdbError>,
+) -> Result<(), RdbError> {
+    stream.groups_mut().iter_mut().try_for_each(|(_, group)| decode(group))
 }
 
 fn decode_active_times(reader: &mut Reader<'_>, group: &mut Group) -> Result<(), RdbError> {

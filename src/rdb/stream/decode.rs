@@ -6,6 +6,7 @@ use super::super::error::RdbError;
 use super::super::listpack::{Element, ListpackReader};
 use super::super::reader::Reader;
 use super::encode::{ENTRIES_READ_UNKNOWN, ENTRY_DELETED, ENTRY_SAME_FIELDS, RAW_ID_BYTES};
+use super::idempotency::{Deadlines, decode_idempotency};
 use crate::engine::{Group, PendingEntry, Stream, StreamBuilder, StreamId};
 
 /// Which release's form a stream has.
@@ -15,8 +16,10 @@ pub(in super::super) enum StreamForm {
     Redis5,
     /// Type 19: without the times at which consumers were active.
     Redis70,
-    /// Type 21.
+    /// Type 21: without what is remembered of producers.
     Redis72,
+    /// Type 26.
+    Redis86,
 }
 
 const ORDER: RdbError = RdbError::Format("a stream's IDs do not ascend");
@@ -55,6 +58,9 @@ pub(in super::super) fn decode_stream(reader: &mut Reader<'_>, form: StreamForm)
         if !stream.groups_mut().create(&name, group) {
             return Err(RdbError::Format("a stream has a group twice"));
         }
+    }
+    if form >= StreamForm::Redis86 {
+        decode_idempotency(reader, Deadlines::FromIds, &mut stream)?;
     }
     Ok(stream)
 }
