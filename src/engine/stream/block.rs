@@ -13,6 +13,7 @@
 //! when the block goes.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -55,9 +56,9 @@ impl Default for BlockLimits {
     }
 }
 
-/// Consecutive entries of a stream, packed.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Block {
+/// What is known of a block beside its bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Header {
     /// The first entry's ID, deleted or not.
     first: StreamId,
     /// The last entry's ID, deleted or not.
@@ -66,9 +67,71 @@ pub(super) struct Block {
     live: u32,
     /// Entries that are.
     deleted: u32,
-    /// What Redis's listpack would take, in bytes.
-    listpack_len: usize,
+    /// What Redis's listpack would take, in bytes; an entry is of at most 1 GiB, and so is a block before its last one.
+    listpack_len: u32,
+}
+
+impl Header {
+    /// Its size before a sealed block's bytes.
+    const LEN: usize = 44;
+
+    fn encode(&self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..8].copy_from_slice(&self.first.ms.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.first.seq.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.last.ms.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.last.seq.to_le_bytes());
+        bytes[32..36].copy_from_slice(&self.live.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.deleted.to_le_bytes());
+        bytes[40..].copy_from_slice(&self.listpack_len.to_le_bytes());
+        bytes
+    }
+
+    #[inline]
+    fn decode(bytes: &[u8]) -> Self {
+        let word =
+            |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().expect("a sealed block has a header"));
+        let half =
+            |at: usize| u32::from_le_bytes(*bytes[at..].first_chunk().expect("a sealed block has a header"));
+        Self {
+            first: StreamId::new(word(0), word(8)),
+            last: StreamId::new(word(16), word(24)),
+            live: half(32),
+            deleted: half(36),
+            listpack_len: half(40),
+        }
+    }
+
+    /// Counts a deletion. Counts of entries are elements of the listpack too, and take a byte more from 128 on.
+    fn count_deleted(&mut self) {
+        if self.live == 128 {
+            self.listpack_len -= 1;
+        }
+        if self.deleted == 127 {
+            self.listpack_len += 1;
+        }
+        self.live -= 1;
+        self.deleted += 1;
+    }
+}
+
+/// The block that entries are appended to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block {
+    header: Header,
     data: Vec<u8>,
+}
+
+/// A block that is appended to no more: its header and its bytes in one allocation, which clones share until one of them
+/// deletes an entry.
+#[derive(Debug, Clone)]
+pub(super) struct SealedBlock(Arc<[u8]>);
+
+/// A block of either kind, to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packed<'a> {
+    header: Header,
+    data: &'a [u8],
 }
 
 /// An entry's place in its block.
@@ -79,42 +142,72 @@ struct Place {
     body_at: usize,
 }
 
-impl Block {
-    /// An empty block, with room for `bytes` of entries.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { data: Vec::with_capacity(bytes), ..Self::default() }
+impl SealedBlock {
+    pub(super) fn new(block: &Block) -> Self {
+        let mut bytes = Vec::with_capacity(Header::LEN + block.data.len());
+        bytes.extend_from_slice(&block.header.encode());
+        bytes.extend_from_slice(&block.data);
+        Self(bytes.into())
     }
 
+    /// The block, to be appended to again.
+    pub(super) fn reopen(&self) -> Block {
+        let Packed { header, data } = self.packed();
+        Block { header, data: data.to_vec() }
+    }
+
+    #[inline]
+    pub(super) fn packed(&self) -> Packed<'_> {
+        Packed { header: Header::decode(&self.0), data: &self.0[Header::LEN..] }
+    }
+
+    /// Memory behind the struct, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.0.len() + 2 * size_of::<usize>()
+    }
+
+    /// Deletes the entry of this ID; `false`, and the block is not copied, when there is none.
+    pub(super) fn delete(&mut self, id: StreamId) -> bool {
+        let Some(place) = self.packed().find_place(id) else { return false };
+        self.delete_at(&[place.flags_at]);
+        true
+    }
+
+    /// Deletes entries that were chosen in this block as it is.
+    pub(super) fn delete_chosen(&mut self, chosen: &Chosen) {
+        if !chosen.is_empty() {
+            self.delete_at(&chosen.0);
+        }
+    }
+
+    fn delete_at(&mut self, places: &[usize]) {
+        let bytes = Arc::make_mut(&mut self.0);
+        let mut header = Header::decode(bytes);
+        for flags_at in places {
+            bytes[Header::LEN + flags_at] |= DELETED;
+            header.count_deleted();
+        }
+        bytes[..Header::LEN].copy_from_slice(&header.encode());
+    }
+}
+
+impl Block {
     /// Whether no entry was ever appended.
     pub(super) fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
 
     pub(super) fn first(&self) -> StreamId {
-        self.first
-    }
-
-    pub(super) fn last(&self) -> StreamId {
-        self.last
+        self.header.first
     }
 
     pub(super) fn live(&self) -> u64 {
-        u64::from(self.live)
+        u64::from(self.header.live)
     }
 
-    /// Entries that are deleted.
-    pub(super) fn deleted(&self) -> u64 {
-        u64::from(self.deleted)
-    }
-
-    /// What Redis's listpack would take, in bytes.
-    pub(super) fn listpack_len(&self) -> usize {
-        self.listpack_len
-    }
-
-    /// Bytes of the packed entries.
-    pub(super) fn len(&self) -> usize {
-        self.data.len()
+    #[inline]
+    pub(super) fn packed(&self) -> Packed<'_> {
+        Packed { header: self.header, data: &self.data }
     }
 
     /// Memory behind the struct, in bytes.
@@ -122,21 +215,10 @@ impl Block {
         self.data.capacity()
     }
 
-    /// Gives back what the block's vector has more than it needs.
-    pub(super) fn shrink(&mut self) {
-        self.data.shrink_to_fit();
-    }
-
-    /// Whether an entry of `text_len` bytes of names and values goes into a block of its own
-    /// successor, by Redis's rule.
-    #[inline]
-    pub(super) fn is_full(&self, text_len: usize, limits: &BlockLimits) -> bool {
-        let bytes_max = match limits.bytes_max {
-            0 => BlockLimits::BYTES_MAX,
-            bytes => bytes.min(BlockLimits::BYTES_MAX),
-        };
-        self.listpack_len + text_len >= bytes_max
-            || (limits.entries_max != 0 && (self.live + self.deleted) as usize >= limits.entries_max)
+    /// Empties the block; it keeps its memory for the next one.
+    pub(super) fn clear(&mut self) {
+        self.header = Header::default();
+        self.data.clear();
     }
 
     /// Appends an entry, and returns the place of its flags; `id` is greater than all before.
@@ -156,8 +238,8 @@ impl Block {
         debug_assert!(flags_at < self.data.len());
         // Redis's entry: flags, two differences to the node's first ID, fields, the element count.
         let mut listpack = listpack_integer_len(i64::from(same_fields) * 2)
-            + listpack_integer_len(id.ms.wrapping_sub(self.first.ms) as i64)
-            + listpack_integer_len(id.seq.wrapping_sub(self.first.seq) as i64);
+            + listpack_integer_len(id.ms.wrapping_sub(self.header.first.ms) as i64)
+            + listpack_integer_len(id.seq.wrapping_sub(self.header.first.seq) as i64);
         if same_fields {
             for (_, value) in fields {
                 listpack += encode_value(value, &mut self.data);
@@ -172,33 +254,34 @@ impl Block {
             }
             listpack += listpack_integer_len(count as i64 * 2 + 4);
         }
-        self.listpack_len += listpack;
-        self.last = id;
-        self.live += 1;
+        self.header.listpack_len += listpack as u32;
+        self.header.last = id;
+        self.header.live += 1;
         // The node's count of entries is an element too, and grows by a byte at 128.
-        if self.live == 128 {
-            self.listpack_len += 1;
+        if self.header.live == 128 {
+            self.header.listpack_len += 1;
         }
         flags_at
     }
 
     /// Writes the head: the names of the first entry's fields.
     pub(super) fn begin<'f>(&mut self, id: StreamId, names: impl ExactSizeIterator<Item = &'f [u8]> + Clone) {
-        self.first = id;
-        self.last = id;
+        self.header.first = id;
+        self.header.last = id;
         // A listpack's own seven bytes, then count, deleted, number of fields, names, a zero.
-        self.listpack_len = 7 + 2 + 2 + listpack_integer_len(names.len() as i64) + 2;
+        let mut listpack = 7 + 2 + 2 + listpack_integer_len(names.len() as i64) + 2;
         encode_varint(names.len() as u64, &mut self.data);
         for name in names {
-            self.listpack_len += listpack_len(name);
+            listpack += listpack_len(name);
             encode_text(name, &mut self.data);
         }
+        self.header.listpack_len = listpack as u32;
     }
 
     #[inline]
     fn append_id(&self, id: StreamId) -> u8 {
-        if id.ms == self.last.ms {
-            if id.seq.wrapping_sub(self.last.seq) == 1 { ID_NEXT_SEQ } else { ID_SEQ_DELTA }
+        if id.ms == self.header.last.ms {
+            if id.seq.wrapping_sub(self.header.last.seq) == 1 { ID_NEXT_SEQ } else { ID_SEQ_DELTA }
         } else if id.seq == 0 {
             ID_MS_DELTA
         } else {
@@ -212,10 +295,10 @@ impl Block {
         self.data.push(flags);
         match flags & ID_CODE {
             ID_NEXT_SEQ => {}
-            ID_SEQ_DELTA => encode_varint(id.seq - self.last.seq, &mut self.data),
-            ID_MS_DELTA => encode_varint(id.ms - self.last.ms, &mut self.data),
+            ID_SEQ_DELTA => encode_varint(id.seq - self.header.last.seq, &mut self.data),
+            ID_MS_DELTA => encode_varint(id.ms - self.header.last.ms, &mut self.data),
             _ => {
-                encode_varint(id.ms - self.last.ms, &mut self.data);
+                encode_varint(id.ms - self.header.last.ms, &mut self.data);
                 encode_varint(id.seq, &mut self.data);
             }
         }
@@ -237,14 +320,74 @@ impl Block {
         true
     }
 
+    /// Deletes the entry of this ID; `false` when there is none.
+    pub(super) fn delete(&mut self, id: StreamId) -> bool {
+        let Some(place) = self.packed().find_place(id) else { return false };
+        self.mark_deleted(place.flags_at);
+        true
+    }
+
+    /// Deletes the entry whose flags are there; see [`Self::append`].
+    pub(super) fn mark_deleted(&mut self, flags_at: usize) {
+        self.data[flags_at] |= DELETED;
+        self.header.count_deleted();
+    }
+
+    /// Deletes entries that were chosen in this block as it is.
+    pub(super) fn delete_chosen(&mut self, chosen: &Chosen) {
+        chosen.0.iter().for_each(|&flags_at| self.mark_deleted(flags_at));
+    }
+}
+
+impl<'a> Packed<'a> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn first(&self) -> StreamId {
+        self.header.first
+    }
+
+    #[inline]
+    pub(super) fn last(&self) -> StreamId {
+        self.header.last
+    }
+
+    pub(super) fn live(&self) -> u64 {
+        u64::from(self.header.live)
+    }
+
+    /// Entries that are deleted.
+    pub(super) fn deleted(&self) -> u64 {
+        u64::from(self.header.deleted)
+    }
+
+    /// What Redis's listpack would take, in bytes.
+    pub(super) fn listpack_len(&self) -> usize {
+        self.header.listpack_len as usize
+    }
+
+    /// Whether an entry of `text_len` bytes of names and values goes into a block of its own, by Redis's rule.
+    #[inline]
+    pub(super) fn is_full(&self, text_len: usize, limits: &BlockLimits) -> bool {
+        let bytes_max = match limits.bytes_max {
+            0 => BlockLimits::BYTES_MAX,
+            bytes => bytes.min(BlockLimits::BYTES_MAX),
+        };
+        self.listpack_len() + text_len >= bytes_max
+            || (limits.entries_max != 0
+                && (self.header.live + self.header.deleted) as usize >= limits.entries_max)
+    }
+
     /// The head: the number of names, and where they begin and end.
     #[inline]
     fn head(&self) -> Head {
         let mut position = 0;
-        let count = decode_varint(&self.data, &mut position) as usize;
+        let count = decode_varint(self.data, &mut position) as usize;
         let names_at = position;
         for _ in 0..count {
-            skip_value(&self.data, &mut position);
+            skip_value(self.data, &mut position);
         }
         Head { count, names_at, entries_at: position }
     }
@@ -252,7 +395,7 @@ impl Block {
     /// Reads the entry that begins at `position`, which moves behind it.
     #[inline]
     fn decode_place(&self, head: &Head, previous: StreamId, position: &mut usize) -> Place {
-        let data = &self.data;
+        let data = self.data;
         let flags_at = *position;
         let flags = data[flags_at];
         *position += 1;
@@ -277,26 +420,27 @@ impl Block {
     }
 
     #[inline]
-    fn entry_at(&self, head: &Head, place: Place) -> Entry<'_> {
+    fn entry_at(&self, head: &Head, place: Place) -> Entry<'a> {
         let same_fields = self.data[place.flags_at] & SAME_FIELDS != 0;
         let mut values_at = place.body_at;
         let (count, names_at) = if same_fields {
             (head.count, Some(head.names_at))
         } else {
-            (decode_varint(&self.data, &mut values_at) as usize, None)
+            (decode_varint(self.data, &mut values_at) as usize, None)
         };
-        Entry { id: place.id, data: &self.data, count, names_at, values_at }
+        Entry { id: place.id, data: self.data, count, names_at, values_at }
     }
 
     /// The names of the head.
-    pub(super) fn names<'a>(&'a self) -> impl ExactSizeIterator<Item = FieldValue<'a>> + use<'a> {
+    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = FieldValue<'a>> + use<'a> {
+        let data = self.data;
         let head = if self.is_empty() { Head { count: 0, names_at: 0, entries_at: 0 } } else { self.head() };
         let mut position = head.names_at;
-        (0..head.count).map(move |_| decode_value(&self.data, &mut position))
+        (0..head.count).map(move |_| decode_value(data, &mut position))
     }
 
     /// Calls `visit` for each entry, with whether it is deleted.
-    pub(super) fn visit<'a>(&'a self, mut visit: impl FnMut(Entry<'a>, bool)) {
+    pub(super) fn visit(&self, mut visit: impl FnMut(Entry<'a>, bool)) {
         if self.is_empty() {
             return;
         }
@@ -370,11 +514,11 @@ impl Block {
     fn before_first(&self) -> StreamId {
         // `append` wrote the first entry's ID against `last`, which `begin` had set to the ID
         // itself: a sequence delta of 0.
-        self.first
+        self.header.first
     }
 
     fn find_place(&self, id: StreamId) -> Option<Place> {
-        if self.is_empty() || id < self.first || id > self.last {
+        if self.is_empty() || id < self.header.first || id > self.header.last {
             return None;
         }
         let head = self.head();
@@ -392,26 +536,6 @@ impl Block {
     /// Whether an entry of this ID is there and not deleted.
     pub(super) fn contains(&self, id: StreamId) -> bool {
         self.find_place(id).is_some()
-    }
-
-    /// Deletes the entry of this ID; `false` when there is none.
-    pub(super) fn delete(&mut self, id: StreamId) -> bool {
-        let Some(place) = self.find_place(id) else { return false };
-        self.mark_deleted(place.flags_at);
-        true
-    }
-
-    /// Deletes the entry whose flags are there; see [`Self::append`].
-    pub(super) fn mark_deleted(&mut self, flags_at: usize) {
-        self.data[flags_at] |= DELETED;
-        if self.live == 128 {
-            self.listpack_len -= 1;
-        }
-        if self.deleted == 127 {
-            self.listpack_len += 1;
-        }
-        self.live -= 1;
-        self.deleted += 1;
     }
 
     /// Chooses entries to delete: `judge` is asked about each that is not deleted, in order, until it
@@ -436,11 +560,6 @@ impl Block {
             }
         }
         chosen
-    }
-
-    /// Deletes entries that were chosen in this block as it is.
-    pub(super) fn delete_chosen(&mut self, chosen: &Chosen) {
-        chosen.0.iter().for_each(|&flags_at| self.mark_deleted(flags_at));
     }
 }
 
@@ -532,9 +651,9 @@ mod tests {
             ControlFlow::Continue(())
         };
         let _ = if reverse {
-            block.scan_reverse(start, end, &mut visit)
+            block.packed().scan_reverse(start, end, &mut visit)
         } else {
-            block.scan(start, end, &mut visit)
+            block.packed().scan(start, end, &mut visit)
         };
         seen
     }
@@ -560,28 +679,30 @@ mod tests {
         assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, false), expected);
         assert!(block.delete(StreamId::new(6, 0)));
         assert!(!block.delete(StreamId::new(6, 0)));
-        assert!(!block.contains(StreamId::new(6, 0)));
+        assert!(!block.packed().contains(StreamId::new(6, 0)));
         expected.remove(3);
         assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, false), expected);
         expected.reverse();
         assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, true), expected);
         assert_eq!(read(&block, StreamId::new(5, 4), StreamId::new(8, 0), true), expected[2..5]);
-        assert_eq!((block.live(), block.deleted), (6, 1));
-        let chosen = block.choose(|id| match id {
+        assert_eq!((block.live(), block.packed().deleted()), (6, 1));
+        let chosen = block.packed().choose(|id| match id {
             StreamId { ms: 8.., .. } => ControlFlow::Break(()),
             id => ControlFlow::Continue(id != StreamId::new(5, 4)),
         });
         block.delete_chosen(&chosen);
         assert_eq!(block.live(), 4);
-        assert!(block.contains(StreamId::new(5, 4)) && !block.contains(StreamId::new(5, 9)));
-        assert!(block.choose(|_| ControlFlow::Break(())).is_empty());
+        assert!(
+            block.packed().contains(StreamId::new(5, 4)) && !block.packed().contains(StreamId::new(5, 9))
+        );
+        assert!(block.packed().choose(|_| ControlFlow::Break(())).is_empty());
     }
 
     #[test]
     fn an_entry_of_known_fields_costs_one_byte_beside_its_values() {
         let mut block = build(&[(StreamId::new(1, 0), &[("name", "value")])]);
-        let before = block.len();
+        let before = block.data.len();
         block.append(StreamId::new(1, 1), [(&b"name"[..], &b"value"[..])].into_iter());
-        assert_eq!(block.len() - before, 1 + 6);
+        assert_eq!(block.data.len() - before, 1 + 6);
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use super::block::{Block, BlockLimits, Chosen, Entry};
+use super::block::{Block, BlockLimits, Chosen, Entry, Packed, SealedBlock};
 use super::id::StreamId;
 
 /// A block that is appended to no more. Its first ID stands beside the pointer, so that a search
@@ -12,7 +11,7 @@ use super::id::StreamId;
 #[derive(Debug, Clone)]
 struct Sealed {
     first: StreamId,
-    block: Arc<Block>,
+    block: SealedBlock,
 }
 
 /// Blocks, ordered by ID. All but the last are sealed and shared: a clone of this copies pointers
@@ -59,8 +58,8 @@ impl Blocks {
 
     /// The one way to a block; the tail is the last.
     #[inline]
-    fn block(&self, index: usize) -> &Block {
-        self.sealed.get(index).map_or(&self.tail, |sealed| &sealed.block)
+    fn block(&self, index: usize) -> Packed<'_> {
+        self.sealed.get(index).map_or_else(|| self.tail.packed(), |sealed| sealed.block.packed())
     }
 
     /// Each block's first ID, in order.
@@ -88,16 +87,16 @@ impl Blocks {
     ) {
         if self.tail.is_empty() {
             self.reopen(text_len, limits);
-        } else if self.tail.is_full(text_len, limits) {
+        } else if self.tail.packed().is_full(text_len, limits) {
             self.seal();
         }
         self.tail.append(id, fields);
     }
 
     /// All blocks that hold entries.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Block> {
-        let tail = (!self.tail.is_empty()).then_some(&self.tail);
-        self.sealed.iter().map(|sealed| &*sealed.block).chain(tail)
+    pub(super) fn iter(&self) -> impl Iterator<Item = Packed<'_>> {
+        let tail = (!self.tail.is_empty()).then(|| self.tail.packed());
+        self.sealed.iter().map(|sealed| sealed.block.packed()).chain(tail)
     }
 
     /// Appends a whole block, unless nothing in it is live; its IDs are above all before.
@@ -113,21 +112,19 @@ impl Blocks {
     /// Makes the last sealed block the tail again when the one behind it is gone and it has room: Redis adds to whatever
     /// block is the last.
     fn reopen(&mut self, text_len: usize, limits: &BlockLimits) {
-        if let Some(last) = self.sealed.pop_back_if(|last| !last.block.is_full(text_len, limits)) {
+        if let Some(last) = self.sealed.pop_back_if(|last| !last.block.packed().is_full(text_len, limits)) {
             self.sealed_bytes -= last.block.heap_bytes();
-            self.tail = Arc::unwrap_or_clone(last.block);
+            self.tail = last.block.reopen();
         }
     }
 
     fn seal(&mut self) {
-        let room = self.tail.len();
-        let mut block = std::mem::replace(&mut self.tail, Block::with_capacity(room));
-        if block.live() == 0 {
-            return;
+        if self.tail.live() > 0 {
+            let block = SealedBlock::new(&self.tail);
+            self.sealed_bytes += block.heap_bytes();
+            self.sealed.push_back(Sealed { first: self.tail.first(), block });
         }
-        block.shrink();
-        self.sealed_bytes += block.heap_bytes();
-        self.sealed.push_back(Sealed { first: block.first(), block: Arc::new(block) });
+        self.tail.clear();
     }
 
     #[inline]
@@ -184,12 +181,10 @@ impl Blocks {
             }
             return deleted;
         };
-        // Looked up first, so that a block is not copied for an entry that is not there.
-        if !sealed.block.contains(id) {
+        if !sealed.block.delete(id) {
             return false;
         }
-        Arc::make_mut(&mut sealed.block).delete(id);
-        if sealed.block.live() == 0 {
+        if sealed.block.packed().live() == 0 {
             self.sealed_bytes -= sealed.block.heap_bytes();
             self.sealed.remove(index);
         }
@@ -198,20 +193,19 @@ impl Blocks {
 
     /// Visits the blocks in order until `visit` says that it is enough, and does with each what it
     /// says. A block in which nothing is left goes.
-    pub(super) fn sweep(&mut self, mut visit: impl FnMut(&Block) -> Sweep) {
+    pub(super) fn sweep(&mut self, mut visit: impl FnMut(Packed<'_>) -> Sweep) {
         // Blocks that are kept move to the front over those that go, each once.
         let (mut kept, mut seen, mut goes_on) = (0, 0, true);
         while goes_on && seen < self.sealed.len() {
-            let sweep = visit(&self.sealed[seen].block);
+            let sweep = visit(self.sealed[seen].block.packed());
             goes_on = sweep.goes_on();
             let sealed = &mut self.sealed[seen];
             let bytes_before = sealed.block.heap_bytes();
             let goes = match &sweep {
                 Sweep::Drop => true,
                 Sweep::Delete { chosen, .. } if !chosen.is_empty() => {
-                    let block = Arc::make_mut(&mut sealed.block);
-                    block.delete_chosen(chosen);
-                    block.live() == 0
+                    sealed.block.delete_chosen(chosen);
+                    sealed.block.packed().live() == 0
                 }
                 _ => false,
             };
@@ -228,7 +222,7 @@ impl Blocks {
         }
         self.sealed.drain(kept..seen);
         if goes_on && !self.tail.is_empty() {
-            match visit(&self.tail) {
+            match visit(self.tail.packed()) {
                 Sweep::Drop => self.tail = Block::default(),
                 Sweep::Delete { chosen, .. } => {
                     self.tail.delete_chosen(&chosen);
@@ -243,10 +237,7 @@ impl Blocks {
 
     /// Memory behind the struct, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.sealed_bytes
-            + self.tail.heap_bytes()
-            + self.sealed.capacity() * size_of::<Sealed>()
-            + self.sealed.len() * (size_of::<Block>() + 2 * size_of::<usize>())
+        self.sealed_bytes + self.tail.heap_bytes() + self.sealed.capacity() * size_of::<Sealed>()
     }
 
     #[cfg(test)]

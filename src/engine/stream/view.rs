@@ -1,6 +1,6 @@
 //! A block as it is kept, for who writes or builds a stream block by block.
 
-use super::block::{Block, BlockLimits, Entry};
+use super::block::{Block, BlockLimits, Entry, Packed};
 use super::blocks::Blocks;
 use super::id::StreamId;
 use super::stream::Stream;
@@ -8,10 +8,10 @@ use super::value::FieldValue;
 
 /// A block of a stream with all that stands in it, deleted entries included.
 #[derive(Debug, Clone, Copy)]
-pub struct BlockView<'a>(&'a Block);
+pub struct BlockView<'a>(Packed<'a>);
 
 impl<'a> BlockView<'a> {
-    pub(super) fn new(block: &'a Block) -> Self {
+    pub(super) fn new(block: Packed<'a>) -> Self {
         Self(block)
     }
 
