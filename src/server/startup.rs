@@ -85,6 +85,12 @@ pub fn run(config: Config) -> Result<(), StartupError> {
 }
 
 async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
+    tracing::info!(
+        "Millstream {} is starting: process {}, data in {}",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id(),
+        config.text(settings::DIR)
+    );
     let listeners = listen(&config)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("Can't handle SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Can't handle SIGINT"))?;

@@ -168,14 +168,14 @@ impl Clients {
         }
     }
 
-    /// The client of this ID.
+    /// The client of this ID; one that was killed is gone, though its thread has not closed it yet.
     pub fn find(&self, id: u64) -> Option<Arc<ClientHandle>> {
-        self.by_id.lock().get(&id).cloned()
+        self.by_id.lock().get(&id).filter(|client| !client.is_killed()).cloned()
     }
 
-    /// All, in the order they connected.
+    /// All but those that were killed, in the order they connected.
     pub fn list(&self) -> Vec<Arc<ClientHandle>> {
-        self.by_id.lock().values().cloned().collect()
+        self.by_id.lock().values().filter(|client| !client.is_killed()).cloned().collect()
     }
 
     /// The number of connections.
