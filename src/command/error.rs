@@ -84,6 +84,8 @@ pub enum CommandError {
     ExecAbort,
     /// A blocked command was ended by CLIENT UNBLOCK.
     Unblocked,
+    /// A blocked command was ended because the server ends.
+    ShuttingDown,
     /// The log cannot be written: its failure.
     MisConf(String),
     /// The log is still being read.
@@ -168,6 +170,7 @@ impl CommandError {
             Self::WrongPassword => "WRONGPASS invalid username-password pair or user is disabled.",
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Self::ShuttingDown => "UNBLOCKED the server is shutting down",
             Self::MisConf(cause) => {
                 let mut text = String::from("MISCONF Errors writing to the AOF file: ");
                 let _ = write!(text, "{cause}");

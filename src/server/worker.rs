@@ -163,23 +163,23 @@ impl Worker {
                 () = self.wait_for_retry(&blocked.waiter) => self.retry(&blocked.waiter),
             }
         };
-        let how = match wake {
+        let refusal = match wake {
             Wake::Served(Ok(reply)) => {
                 self.deliver(connection, output, reply, command, since);
                 return;
             }
-            Wake::Served(Err(_)) | Wake::Timeout => Unblock::Timeout,
+            Wake::Served(Err(_)) | Wake::Timeout => None,
             Wake::Notified if handle.is_killed() => {
                 connection.session.closing = true;
-                if self.shared().stopping.load(Relaxed) {
-                    Unblock::Error
-                } else {
+                if !self.shared().stopping.load(Relaxed) {
                     self.stop_waiting(connection);
                     return;
                 }
+                Some(CommandError::ShuttingDown)
             }
             Wake::Notified => match handle.take_unblock() {
-                Some(how) => how,
+                Some(Unblock::Timeout) => None,
+                Some(Unblock::Error) => Some(CommandError::Unblocked),
                 None => return,
             },
         };
@@ -191,16 +191,16 @@ impl Worker {
             return;
         }
         let mut reply = Reply::from_buffer(std::mem::take(output), connection.session.protocol);
-        match how {
-            Unblock::Timeout => reply.null_array(),
-            Unblock::Error => {
-                let message = CommandError::Unblocked.message();
+        match &refusal {
+            None => reply.null_array(),
+            Some(refusal) => {
+                let message = refusal.message();
                 self.shared().metrics.count_error(&message);
                 reply.error(&message);
             }
         }
         *output = reply.into_buffer();
-        self.count_served(command, since, how == Unblock::Error);
+        self.count_served(command, since, refusal.is_some());
         self.stop_waiting(connection);
     }
 

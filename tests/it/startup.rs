@@ -134,10 +134,14 @@ fn signals_end_it_in_order() {
         let mut idle = server.client();
         let mut client = server.client();
         client.check("XADD s 1-1 a b", "\"1-1\"");
+        let mut blocked = server.client();
+        blocked.send("XREAD BLOCK 0 STREAMS s $");
+        await_true("a blocked client", || client.call("INFO clients").text().contains("blocked_clients:1"));
         server.signal(signal);
+        assert_eq!(blocked.read().to_string(), "-UNBLOCKED the server is shutting down");
         let exit = server.await_exit();
         assert_eq!(exit.status.code(), Some(0), "{exit:?}");
-        assert!(idle.is_closed() && client.is_closed());
+        assert!(idle.is_closed() && client.is_closed() && blocked.is_closed());
         server.restart();
         server.client().check("XLEN s", "1");
     }
