@@ -2,10 +2,11 @@
 //!
 //! `MILLSTREAM_UPDATE_README=1 cargo test --test readme` writes it anew.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use millstream::command::{ArgKind, Argument, Command, table};
+use millstream::command::{ArgKind, Argument, Command, Spec, table};
 
 const BEGIN: &str = "<!-- commands:begin -->\n";
 const END: &str = "<!-- commands:end -->";
@@ -27,7 +28,8 @@ fn readme_lists_the_commands() {
     }
 }
 
-/// A table for each group: the command with its arguments, and since when Redis has it.
+/// A table for each group: the command with its arguments, since when Redis has it and which of its options, which of them
+/// are supported, and what is different on purpose.
 fn commands() -> String {
     let mut groups: Vec<&str> = table().commands().map(|command| command.spec.group.name()).collect();
     groups.sort_unstable();
@@ -36,7 +38,10 @@ fn commands() -> String {
     groups.sort_by_key(|group| *group != "stream");
     let mut out = String::new();
     for group in groups {
-        let _ = write!(out, "\n**{group}**\n\n| command | since Redis |\n|---|---|\n");
+        let _ = write!(
+            out,
+            "\n**{group}**\n\n| command | since | newer options | supported | deviation |\n|---|---|---|---|---|\n"
+        );
         for command in table().commands().filter(|command| command.spec.group.name() == group) {
             write_row(&mut out, command);
             table().subcommands(command).for_each(|subcommand| write_row(&mut out, subcommand));
@@ -47,13 +52,60 @@ fn commands() -> String {
 }
 
 fn write_row(out: &mut String, command: &Command) {
-    if !command.spec.subcommands.is_empty() {
+    let spec = command.spec;
+    // A container's own deviation is that of all its subcommands, and would be lost.
+    if !spec.subcommands.is_empty() {
+        assert_eq!(spec.deviation, None, "{}: a subcommand's, or README will not tell", command.full_name);
         return;
     }
     let name = command.full_name.to_uppercase().replace('|', " ");
-    let syntax = write_all(command.spec.arguments);
-    let usage = format!("{name} {syntax}").trim_end().replace('|', "\\|");
-    let _ = writeln!(out, "| {usage} | {} |", command.spec.since);
+    let usage = format!("{name} {}", write_all(spec.arguments));
+    let mut newer = BTreeMap::new();
+    spec.arguments.iter().for_each(|argument| list_newer(spec, argument, None, &mut newer));
+    let newer: Vec<String> =
+        newer.iter().map(|(since, words)| format!("{}: {}", since.1, words.join(", "))).collect();
+    let supported = match spec.unsupported {
+        [] => "yes".to_owned(),
+        words => format!("without {}", words.join(", ")),
+    };
+    let cells =
+        [usage.trim_end(), spec.since, &newer.join("; "), &supported, spec.deviation.unwrap_or_default()];
+    for cell in cells {
+        assert!(!cell.contains('\n'), "{}: a cell is one line: {cell}", command.full_name);
+        let _ = write!(out, "| {}", cell.replace('|', "\\|"));
+        out.push_str(if cell.is_empty() { "" } else { " " });
+    }
+    out.push_str("|\n");
+}
+
+/// A version, as numbers to sort by and as it is written.
+type Version = (Vec<u32>, &'static str);
+
+/// Collects the options that are newer than their command, by the version that brought them, which the argument tells, what
+/// it is part of, or else the history's line that names it.
+fn list_newer(
+    spec: &Spec,
+    argument: &Argument,
+    since: Option<&'static str>,
+    newer: &mut BTreeMap<Version, Vec<&'static str>>,
+) {
+    let of_history = |token: &'static str| {
+        let quoted = format!("`{token}`");
+        spec.history.iter().find(|(_, what)| what.contains(&quoted)).map(|(version, _)| *version)
+    };
+    let since = argument.since.or(since).or_else(|| argument.token.and_then(of_history));
+    let parts = match argument.kind {
+        ArgKind::OneOf(parts) | ArgKind::Block(parts) => parts,
+        _ => &[],
+    };
+    match (since, argument.token) {
+        (Some(since), token) if token.is_some() || parts.is_empty() => {
+            let numbers =
+                since.split('.').map(|number| number.parse().expect("a version is of numbers")).collect();
+            newer.entry((numbers, since)).or_default().push(token.unwrap_or(argument.name));
+        }
+        _ => parts.iter().for_each(|part| list_newer(spec, part, since, newer)),
+    }
 }
 
 fn write_all(arguments: &[Argument]) -> String {

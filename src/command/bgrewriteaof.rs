@@ -14,6 +14,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Server,
     summary: "Writes the append-only log anew in the background, as short as the data allows.",
     complexity: "O(1)",
+    deviation: Some("With `appendonly no` it is refused; Redis writes a file that it will not read."),
     handler: execute,
     ..Spec::DEFAULT
 };

@@ -44,6 +44,7 @@ pub(super) const REPLICAOF: Spec = Spec {
             ),
         ]),
     )],
+    unsupported: &["host port"],
     handler: replicaof,
     ..Spec::DEFAULT
 };
@@ -73,6 +74,7 @@ pub(super) const SLAVEOF: Spec = Spec {
             ),
         ]),
     )],
+    unsupported: &["host port"],
     handler: replicaof,
     ..Spec::DEFAULT
 };
@@ -88,6 +90,7 @@ pub(super) const WAIT: Spec = Spec {
     complexity: "O(1)",
     tips: &["request_policy:all_shards", "response_policy:agg_min"],
     arguments: &[Argument::new("numreplicas", ArgKind::Integer), Argument::new("timeout", ArgKind::Integer)],
+    deviation: Some("There are no replicas: it answers 0 at once."),
     handler: wait,
     ..Spec::DEFAULT
 };
@@ -107,6 +110,7 @@ pub(super) const WAITAOF: Spec = Spec {
         Argument::new("numreplicas", ArgKind::Integer),
         Argument::new("timeout", ArgKind::Integer),
     ],
+    deviation: Some("There are no replicas: it syncs if asked to, and answers at once."),
     handler: waitaof,
     ..Spec::DEFAULT
 };

@@ -20,6 +20,10 @@ pub(super) const SAVE: Spec = Spec {
     group: Group::Server,
     summary: "Makes all data durable, and answers then.",
     complexity: "O(N) where N is the total number of keys in all databases",
+    deviation: Some(
+        "There is no RDB file: the append-only file is synced, and with `appendonly no` this is \
+         refused.",
+    ),
     handler: save,
     ..Spec::DEFAULT
 };
@@ -34,6 +38,10 @@ pub(super) const BGSAVE: Spec = Spec {
     complexity: "O(1)",
     history: &[("3.2.2", "`SCHEDULE` came.")],
     arguments: &[Argument::word("schedule", "SCHEDULE").optional().since("3.2.2")],
+    deviation: Some(
+        "There is no RDB file: the append-only file is synced, and with `appendonly no` this is \
+         refused.",
+    ),
     handler: bgsave,
     ..Spec::DEFAULT
 };

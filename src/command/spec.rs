@@ -439,6 +439,11 @@ pub struct Spec {
     pub subcommands: &'static [&'static Spec],
     /// What HELP says of a subcommand: its usage, then what it does.
     pub help: &'static [&'static str],
+    /// Tokens of [`Self::arguments`] that it refuses, as they stand there: what is not supported yet.
+    pub unsupported: &'static [&'static str],
+    /// Where it answers other than Redis on purpose, for README: a sentence or two without a line break. What is
+    /// [`Self::unsupported`] is not told again.
+    pub deviation: Option<&'static str>,
     /// Executes it.
     pub handler: Handler,
 }
@@ -463,6 +468,8 @@ impl Spec {
         arguments: &[],
         subcommands: &[],
         help: &[],
+        unsupported: &[],
+        deviation: None,
         handler: |_, _| Err(CommandError::Syntax),
     };
 

@@ -35,6 +35,10 @@ pub(super) const SPEC: Spec = Spec {
         Argument::new("count", ArgKind::Integer).token("COUNT").optional(),
         Argument::word("justid", "JUSTID").optional(),
     ],
+    deviation: Some(
+        "A count that Redis refuses, since it takes memory for so many entries at once, is taken \
+         here.",
+    ),
     handler: execute,
     ..Spec::DEFAULT
 };

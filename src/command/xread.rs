@@ -44,6 +44,10 @@ pub(super) const SPEC: Spec = Spec {
         )
         .token("STREAMS"),
     ],
+    deviation: Some(
+        "While it blocks, only the streams that have got something are looked at: another key that \
+         has come to hold another type is no error.",
+    ),
     handler: execute,
     ..Spec::DEFAULT
 };

@@ -30,6 +30,7 @@ pub(super) const SPEC: Spec = Spec {
         "         [OPTIN] [OPTOUT] [NOLOOP]",
         "    Help for caches in clients. ON is refused: it is not supported yet.",
     ],
+    unsupported: &["ON"],
     handler: execute,
     ..Spec::DEFAULT
 };

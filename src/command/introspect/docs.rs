@@ -22,6 +22,7 @@ pub(super) const SPEC: Spec = Spec {
         "DOCS [<command-name> ...]",
         "    The documentation of the commands, or of all if none is named.",
     ],
+    deviation: Some("What is sentences (summary, complexity, history) is in Millstream's own words."),
     handler: execute,
     ..Spec::DEFAULT
 };

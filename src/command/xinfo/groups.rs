@@ -19,6 +19,7 @@ pub(super) const SPEC: Spec = Spec {
     history: &[("7.0.0", "Added the `entries-read` and `lag` fields")],
     arguments: &[Argument::new("key", ArgKind::Key(0))],
     help: &["GROUPS <key>", "    Tell of the stream's consumer groups."],
+    deviation: Some("`entries-read` stays at the greatest integer; in Redis, it turns negative behind that."),
     handler: execute,
     ..Spec::DEFAULT
 };

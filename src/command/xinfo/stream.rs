@@ -44,6 +44,10 @@ pub(super) const SPEC: Spec = Spec {
         .optional(),
     ],
     help: &["STREAM <key> [FULL [COUNT <count>]", "    Tell of the stream."],
+    deviation: Some(
+        "`radix-tree-keys` and `radix-tree-nodes` count what Redis would have; not nodes that \
+         trimming by MINID leaves without entries there.",
+    ),
     handler: execute,
     ..Spec::DEFAULT
 };
