@@ -30,5 +30,5 @@ pub mod rdb;
 pub mod server;
 pub mod state;
 
-/// The Redis version whose commands are served: INFO and HELLO tell it, and clients switch on it.
-pub const REDIS_VERSION: &str = "7.2.4";
+/// The Redis version whose stream commands are served: INFO and HELLO tell it, and clients switch on it.
+pub const REDIS_VERSION: &str = "8.10.0";

@@ -1,4 +1,4 @@
-//! In what Millstream, which does as Redis 7.2 does, differs from the redis-server that is installed: 7.0 in Debian 12, 8.0 in
+//! In what Millstream, which does as Redis 8.10 does with streams, differs from the redis-server that is installed: 7.0 in Debian 12, 8.0 in
 //! Debian 13. Each was looked at. Where 7.0 differs, 8.0 does not, and is the one to ask.
 
 use super::compare::{Comparison, TIME_TOLERANCE_MS, field_mut, for_field_rows, for_rows};

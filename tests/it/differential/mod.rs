@@ -1,6 +1,6 @@
 //! The same random commands to Millstream and to redis-server 7.0: the replies are equal byte for byte.
 //!
-//! Not compared are times of the clock ([`compare`]) and the few things in which Redis 7.2, which Millstream follows,
+//! Not compared are times of the clock ([`compare`]) and the few things in which the Redis that Millstream follows
 //! differs from 7.0 ([`deviations`], each with its reason). A difference is shrunk to the fewest commands that show it and
 //! printed as a script for `tests/it/scripts/`.
 //!
