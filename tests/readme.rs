@@ -93,13 +93,14 @@ fn list_newer(
         let quoted = format!("`{token}`");
         spec.history.iter().find(|(_, what)| what.contains(&quoted)).map(|(version, _)| *version)
     };
-    let since = argument.since.or(since).or_else(|| argument.token.and_then(of_history));
+    let since =
+        argument.since.or(argument.untold_since).or(since).or_else(|| argument.token.and_then(of_history));
     let parts = match argument.kind {
         ArgKind::OneOf(parts) | ArgKind::Block(parts) => parts,
         _ => &[],
     };
     match (since, argument.token) {
-        (Some(since), token) if token.is_some() || parts.is_empty() => {
+        (Some(since), token) if token.is_some() || (parts.is_empty() && argument.since.is_some()) => {
             let numbers =
                 since.split('.').map(|number| number.parse().expect("a version is of numbers")).collect();
             newer.entry((numbers, since)).or_default().push(token.unwrap_or(argument.name));

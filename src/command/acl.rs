@@ -26,7 +26,7 @@ const CAT: Spec = Spec {
     since: "6.0.0",
     group: Group::Server,
     summary: "Lists the categories of commands, or the commands of a category.",
-    complexity: "O(1) since the categories and commands are a fixed set.",
+    complexity: "O(1): what there is to list is fixed.",
     arguments: &[Argument::new("category", ArgKind::String).optional()],
     help: &["CAT [<category>]", "    The categories, or the commands of a category."],
     handler: cat,
@@ -52,7 +52,7 @@ const USERS: Spec = Spec {
     since: "6.0.0",
     group: Group::Server,
     summary: "Lists the users.",
-    complexity: "O(N). Where N is the number of configured users.",
+    complexity: "O(N) for N users.",
     help: &["USERS", "    The users' names."],
     handler: users,
     ..Spec::DEFAULT

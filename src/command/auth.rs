@@ -24,8 +24,8 @@ pub(super) const SPEC: Spec = Spec {
     categories: Categories::CONNECTION,
     since: "1.0.0",
     group: Group::Connection,
-    summary: "Authenticates the connection.",
-    complexity: "O(N) where N is the number of passwords defined for the user",
+    summary: "Tells the server who connects, with a password.",
+    complexity: "O(N) for a user with N passwords",
     history: &[("6.0.0", "A username may be given.")],
     arguments: &[
         Argument::new("username", ArgKind::String).optional().since("6.0.0"),

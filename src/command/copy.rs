@@ -39,7 +39,7 @@ pub(super) const MOVE: Spec = Spec {
     categories: Categories::KEYSPACE,
     since: "1.0.0",
     group: Group::Generic,
-    summary: "Moves a key to another database.",
+    summary: "Puts a key into another database, if that has none of its name.",
     complexity: "O(1)",
     arguments: &[Argument::new("key", ArgKind::Key(0)), Argument::new("db", ArgKind::Integer)],
     handler: execute_move,

@@ -18,7 +18,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "2.0.0",
     group: Group::Transactions,
     summary: "Drops the queued commands of a transaction, and ends it.",
-    complexity: "O(N), when N is the number of queued commands",
+    complexity: "O(N) for N queued commands",
     handler: execute,
     ..Spec::DEFAULT
 };

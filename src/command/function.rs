@@ -25,7 +25,7 @@ const FLUSH: Spec = Spec {
     since: "7.0.0",
     group: Group::Scripting,
     summary: "Removes all functions: there are none.",
-    complexity: "O(N) where N is the number of functions deleted",
+    complexity: "O(N) for N functions removed",
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     arguments: &[Argument::new(
         "flush-type",
@@ -73,7 +73,7 @@ const LIST: Spec = Spec {
     since: "7.0.0",
     group: Group::Scripting,
     summary: "Lists the libraries of functions: there are none.",
-    complexity: "O(N) where N is the number of functions",
+    complexity: "O(N) for N functions",
     tips: &["nondeterministic_output_order"],
     arguments: &[
         Argument::new("library-name-pattern", ArgKind::String).token("LIBRARYNAME").optional(),

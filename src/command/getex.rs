@@ -13,7 +13,8 @@ pub(super) const SPEC: Spec = Spec {
     name: "getex",
     arity: -2,
     flags: Flags::WRITE.union(Flags::FAST),
-    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE))],
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE))
+        .note("It may set when the key expires: so RW and UPDATE.")],
     categories: Categories::STRING,
     since: "6.2.0",
     group: Group::String,

@@ -37,7 +37,8 @@ pub(super) const IDMP_ARGUMENT: Argument = Argument::new(
             ]),
         ),
     ]),
-);
+)
+.untold_since("8.6.0");
 
 /// Who sends an entry, and how it names it; `None` when its content is its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

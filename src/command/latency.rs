@@ -65,7 +65,7 @@ const HISTOGRAM: Spec = Spec {
     since: "7.0.0",
     group: Group::Server,
     summary: "Returns how long commands took: it is not kept.",
-    complexity: "O(N) where N is the number of commands with latency information being retrieved.",
+    complexity: "O(N) for N commands told of",
     tips: &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"],
     arguments: &[Argument::new("command", ArgKind::String).optional().multiple()],
     help: &["HISTOGRAM [COMMAND ...]", "    How long commands took. Nothing is kept for it yet."],

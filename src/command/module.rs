@@ -36,7 +36,7 @@ const LIST: Spec = Spec {
     since: "4.0.0",
     group: Group::Server,
     summary: "Lists the loaded modules: there are none.",
-    complexity: "O(N) where N is the number of loaded modules.",
+    complexity: "O(N) for N modules",
     tips: &["nondeterministic_output_order"],
     help: &["LIST", "    The loaded modules. There are none."],
     handler: list,

@@ -37,7 +37,6 @@ pub(super) const MSETNX: Spec = Spec {
     group: Group::String,
     summary: "Sets several keys to strings if none of them is there.",
     complexity: "O(N) for N keys",
-    tips: &["request_policy:multi_shard", "response_policy:agg_min"],
     arguments: &[Argument::new(
         "data",
         ArgKind::Block(&[Argument::new("key", ArgKind::Key(0)), Argument::new("value", ArgKind::String)]),

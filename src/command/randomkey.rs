@@ -16,7 +16,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Generic,
     summary: "Returns the name of a random key.",
     complexity: "O(S) for S shards",
-    tips: &["request_policy:all_shards", "nondeterministic_output"],
+    tips: &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
     handler: execute,
     ..Spec::DEFAULT
 };

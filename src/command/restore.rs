@@ -38,9 +38,9 @@ pub(super) const RESTORE: Spec = Spec {
     summary: "Creates a key from a payload that DUMP has returned.",
     complexity: "O(N) with N the size of the payload",
     history: &[
-        ("3.0.0", "Added the `REPLACE` modifier."),
-        ("5.0.0", "Added the `ABSTTL` modifier."),
-        ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ("3.0.0", "`REPLACE` came."),
+        ("5.0.0", "`ABSTTL` came."),
+        ("5.0.0", "`IDLETIME` and `FREQ` came."),
     ],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),

@@ -19,7 +19,7 @@ pub(super) const SAVE: Spec = Spec {
     since: "1.0.0",
     group: Group::Server,
     summary: "Makes all data durable, and answers then.",
-    complexity: "O(N) where N is the total number of keys in all databases",
+    complexity: "O(N) for N keys in all databases",
     deviation: Some(
         "There is no RDB file: the append-only file is synced, and with `appendonly no` this is \
          refused.",

@@ -19,7 +19,7 @@ pub(super) const SPEC: Spec = Spec {
     summary: "Walks over the keys of the database, some at a time.",
     complexity: "O(1) for a call, O(N) for a whole walk over N keys",
     history: &[("6.0.0", "`TYPE` came.")],
-    tips: &["nondeterministic_output", "request_policy:special"],
+    tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
     arguments: &[
         Argument::new("cursor", ArgKind::Integer),
         Argument::new("pattern", ArgKind::Pattern).token("MATCH").optional(),

@@ -25,7 +25,7 @@ const EXISTS: Spec = Spec {
     since: "2.6.0",
     group: Group::Scripting,
     summary: "Tells which scripts are known: none is.",
-    complexity: "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
+    complexity: "O(N) for N scripts asked for",
     tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
     arguments: &[Argument::new("sha1", ArgKind::String).multiple()],
     help: &["EXISTS <sha1> [<sha1> ...]", "    Which of the scripts are known. None is."],
@@ -41,7 +41,7 @@ const FLUSH: Spec = Spec {
     since: "2.6.0",
     group: Group::Scripting,
     summary: "Forgets all scripts: there are none.",
-    complexity: "O(N) with N being the number of scripts in cache",
+    complexity: "O(N) for N scripts kept",
     history: &[("6.2.0", "`ASYNC` and `SYNC` came.")],
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     arguments: &[Argument::new(

@@ -16,7 +16,8 @@ pub(super) const SET: Spec = Spec {
     keys: &[KeySpec::one(
         1,
         KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE).union(KeyFlags::VARIABLE_FLAGS),
-    )],
+    )
+    .note("With `GET` it reads what it replaces: so RW and ACCESS.")],
     categories: Categories::STRING,
     since: "1.0.0",
     group: Group::String,

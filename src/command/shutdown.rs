@@ -17,7 +17,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "1.0.0",
     group: Group::Server,
     summary: "Ends the server, once its log is durable.",
-    complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+    complexity: "O(1), or O(N) for N keys when they are saved",
     history: &[("7.0.0", "`NOW`, `FORCE` and `ABORT` came.")],
     arguments: &[
         Argument::new(

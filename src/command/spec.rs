@@ -39,20 +39,22 @@ bitflags! {
         const NO_AUTH = 1 << 12;
         /// It replicates though it is no write.
         const MAY_REPLICATE = 1 << 13;
-        /// Not within a transaction.
-        const NO_MULTI = 1 << 14;
-        /// Its keys are found by looking at its arguments.
-        const MOVABLEKEYS = 1 << 15;
-        /// Allowed while a script runs for too long.
-        const ALLOW_BUSY = 1 << 16;
-        /// It needs every shard locked. Ours, not shown.
-        const ALL_SHARDS = 1 << 17;
-        /// Executed at once within MULTI instead of queued. Ours, not shown.
-        const UNQUEUED = 1 << 18;
         /// Not while data is loaded beside the data that is served.
-        const NO_ASYNC_LOADING = 1 << 19;
+        const NO_ASYNC_LOADING = 1 << 14;
+        /// Not within a transaction.
+        const NO_MULTI = 1 << 15;
+        /// Its keys are found by looking at its arguments.
+        const MOVABLEKEYS = 1 << 16;
+        /// Allowed while a script runs for too long.
+        const ALLOW_BUSY = 1 << 17;
+        /// It needs every shard locked. Ours, not shown.
+        const ALL_SHARDS = 1 << 18;
+        /// Executed at once within MULTI instead of queued. Ours, not shown.
+        const UNQUEUED = 1 << 19;
         /// It has keys, but needs none.
         const NO_MANDATORY_KEYS = 1 << 20;
+        /// It is for the server itself and its tests. COMMAND DOCS shows it, COMMAND INFO does not.
+        const SYSCMD = 1 << 21;
     }
 }
 
@@ -170,6 +172,8 @@ pub enum FindKeys {
 /// Which arguments are keys, and what is done with them.
 #[derive(Debug, Clone, Copy)]
 pub struct KeySpec {
+    /// What the flags leave open.
+    pub note: Option<&'static str>,
     /// What is done with them.
     pub flags: KeyFlags,
     /// Where they begin.
@@ -181,12 +185,28 @@ pub struct KeySpec {
 impl KeySpec {
     /// One key, at an argument.
     pub const fn one(index: usize, flags: KeyFlags) -> Self {
-        Self { flags, begin: BeginSearch::Index(index), find: FindKeys::Range { last: 0, step: 1, limit: 0 } }
+        Self {
+            note: None,
+            flags,
+            begin: BeginSearch::Index(index),
+            find: FindKeys::Range { last: 0, step: 1, limit: 0 },
+        }
     }
 
     /// Keys from an argument on to the end, each `step`-th.
     pub const fn to_end(index: usize, step: usize, flags: KeyFlags) -> Self {
-        Self { flags, begin: BeginSearch::Index(index), find: FindKeys::Range { last: -1, step, limit: 0 } }
+        Self {
+            note: None,
+            flags,
+            begin: BeginSearch::Index(index),
+            find: FindKeys::Range { last: -1, step, limit: 0 },
+        }
+    }
+
+    /// With a note.
+    pub const fn note(mut self, text: &'static str) -> Self {
+        self.note = Some(text);
+        self
     }
 
     /// The positions of the keys in a request; `None` when the request is not of the spec's form.
@@ -322,6 +342,8 @@ pub struct Argument {
     pub multiple_token: bool,
     /// Since which version it is there, when later than its command.
     pub since: Option<&'static str>,
+    /// The same where Redis's COMMAND DOCS does not tell it: README does.
+    pub untold_since: Option<&'static str>,
     /// Since which version it is deprecated.
     pub deprecated_since: Option<&'static str>,
     /// How it is shown, when not by its name.
@@ -339,6 +361,7 @@ impl Argument {
             multiple: false,
             multiple_token: false,
             since: None,
+            untold_since: None,
             deprecated_since: None,
             display: None,
         }
@@ -382,6 +405,12 @@ impl Argument {
     /// It is shown under another name.
     pub const fn display(mut self, text: &'static str) -> Self {
         self.display = Some(text);
+        self
+    }
+
+    /// It came later than its command, which Redis's COMMAND DOCS does not tell.
+    pub const fn untold_since(mut self, version: &'static str) -> Self {
+        self.untold_since = Some(version);
         self
     }
 
@@ -522,6 +551,7 @@ mod tests {
         check(KeySpec::one(1, flags), "get k", Some(&[1]));
         check(KeySpec::to_end(1, 2, flags), "mset a 1 b 2", Some(&[1, 3]));
         let streams = KeySpec {
+            note: None,
             flags,
             begin: BeginSearch::Keyword("STREAMS", 1),
             find: FindKeys::Range { last: -1, step: 1, limit: 2 },
@@ -530,6 +560,7 @@ mod tests {
         check(streams, "xread count 1", None);
         check(streams, "xread streams", None);
         let counted = KeySpec {
+            note: None,
             flags,
             begin: BeginSearch::Index(2),
             find: FindKeys::Count { count: 0, first: 1, step: 1 },

@@ -19,7 +19,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Acknowledges entries, and returns how many were pending.",
-    complexity: "O(1) for each message ID processed.",
+    complexity: "O(1) for each ID",
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::new("group", ArgKind::String),

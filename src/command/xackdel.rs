@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "8.2.0",
     group: Group::Stream,
     summary: "Acknowledges entries for a group, deletes them as other groups allow, and returns what became of each.",
-    complexity: "O(1) for each message ID processed.",
+    complexity: "O(1) for each ID",
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::new("group", ArgKind::String),

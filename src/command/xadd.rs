@@ -20,16 +20,18 @@ pub(super) const SPEC: Spec = Spec {
     name: "xadd",
     arity: -5,
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
-    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::UPDATE))],
+    keys: &[
+        KeySpec::one(1, KeyFlags::RW.union(KeyFlags::UPDATE)).note("It may trim: so UPDATE, and not INSERT.")
+    ],
     categories: Categories::STREAM,
     since: "5.0.0",
     group: Group::Stream,
     summary: "Appends an entry to a stream; makes the stream if it is not there.",
-    complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
+    complexity: "O(1), and O(N) for N entries that are trimmed away",
     history: &[
-        ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
-        ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
-        ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
+        ("6.2.0", "`NOMKSTREAM` came, and `MINID` and `LIMIT` for trimming."),
+        ("7.0.0", "An ID may be `<ms>-*`."),
+        ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED` came."),
     ],
     tips: &["nondeterministic_output"],
     arguments: &[

@@ -23,7 +23,7 @@ pub(super) const SPEC: Spec = Spec {
     complexity: "O(1) if COUNT is small.",
     history: &[(
         "7.0.0",
-        "Added an element to the reply array, containing deleted entries the command cleared from the PEL",
+        "The reply's third element came: IDs that were pending though their entries are gone.",
     )],
     tips: &["nondeterministic_output"],
     arguments: &[

@@ -22,7 +22,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Makes entries that are pending for others pending for a consumer, and returns them.",
-    complexity: "O(log N) with N being the number of messages in the PEL of the consumer group.",
+    complexity: "O(log N) for N pending entries of the group",
     tips: &["nondeterministic_output"],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),

@@ -19,7 +19,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Deletes entries of a stream by their IDs, and returns how many were there.",
-    complexity: "O(1) for each single item to delete in the stream, regardless of the stream size.",
+    complexity: "O(1) for each ID, however long the stream is",
     arguments: &[Argument::new("key", ArgKind::Key(0)), Argument::new("id", ArgKind::String).multiple()],
     handler: execute,
     ..Spec::DEFAULT

@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "8.2.0",
     group: Group::Stream,
     summary: "Deletes entries of a stream by their IDs, as groups that refer to them allow, and returns what became of each.",
-    complexity: "O(1) for each single item to delete in the stream, regardless of the stream size.",
+    complexity: "O(1) for each ID, however long the stream is",
     arguments: &[Argument::new("key", ArgKind::Key(0)), POLICY_ARGUMENT, IDS_ARGUMENT],
     handler: execute,
     ..Spec::DEFAULT

@@ -23,7 +23,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "8.8.0",
     group: Group::Stream,
     summary: "Hands pending entries back to the group, for any consumer to claim them at once.",
-    complexity: "O(1) for each message ID processed.",
+    complexity: "O(1) for each ID",
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::new("group", ArgKind::String),

@@ -17,8 +17,8 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Tells which entries were delivered to a group's consumers and not yet acknowledged.",
-    complexity: "O(N) with N being the number of elements returned, so asking for a small fixed number of entries per call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When the command returns just the summary and the list of consumers is small, it runs in O(1) time; otherwise, an additional O(N) time for iterating every consumer.",
-    history: &[("6.2.0", "Added the `IDLE` option and exclusive range intervals.")],
+    complexity: "O(N) for N entries returned, with IDLE for N entries looked at; the summary O(N) for N consumers",
+    history: &[("6.2.0", "`IDLE` came, and ranges that exclude their ends.")],
     tips: &["nondeterministic_output"],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),

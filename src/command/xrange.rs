@@ -17,8 +17,8 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Returns the entries of a stream between two IDs, the oldest first.",
-    complexity: "O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1).",
-    history: &[("6.2.0", "Added exclusive ranges.")],
+    complexity: "O(N) for N entries returned",
+    history: &[("6.2.0", "Ranges may exclude their ends.")],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::new("start", ArgKind::String),

@@ -19,6 +19,7 @@ pub(super) const SPEC: Spec = Spec {
     arity: -4,
     flags: Flags::READONLY.union(Flags::BLOCKING).union(Flags::MOVABLEKEYS),
     keys: &[KeySpec {
+        note: None,
         flags: KeyFlags::RO.union(KeyFlags::ACCESS),
         begin: BeginSearch::Keyword("STREAMS", 1),
         find: FindKeys::Range { last: -1, step: 1, limit: 2 },
@@ -28,8 +29,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Returns the entries of streams behind given IDs, and waits for some if it is asked to.",
-    complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
-    history: &[("8.10.0", "Added the `MAXCOUNT` and `MAXSIZE` options.")],
+    history: &[("8.10.0", "`MAXCOUNT` and `MAXSIZE` came.")],
     arguments: &[
         Argument::new("count", ArgKind::Integer).token("COUNT").optional(),
         Argument::new("maxcount", ArgKind::Integer).token("MAXCOUNT").optional().since("8.10.0"),

@@ -23,6 +23,7 @@ pub(super) const SPEC: Spec = Spec {
     arity: -7,
     flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::MOVABLEKEYS),
     keys: &[KeySpec {
+        note: None,
         flags: KeyFlags::RO.union(KeyFlags::ACCESS),
         begin: BeginSearch::Keyword("STREAMS", 4),
         find: FindKeys::Range { last: -1, step: 1, limit: 2 },
@@ -32,11 +33,8 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Delivers new entries of streams to a consumer of a group, or what is pending for it again.",
-    complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream getting new data.",
-    history: &[
-        ("8.4.0", "Added the `CLAIM` option."),
-        ("8.10.0", "Added the `MAXCOUNT` and `MAXSIZE` options."),
-    ],
+    complexity: "O(N) for N entries returned; an XADD to a stream takes O(N) for N clients that wait for it",
+    history: &[("8.4.0", "`CLAIM` came."), ("8.10.0", "`MAXCOUNT` and `MAXSIZE` came.")],
     arguments: &[
         Argument::new(
             "group-block",

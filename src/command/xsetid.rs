@@ -18,7 +18,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Stream,
     summary: "Sets a stream's last ID and its counters; meant for the server's own log.",
     complexity: "O(1)",
-    history: &[("7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments.")],
+    history: &[("7.0.0", "`ENTRIESADDED` and `MAXDELETEDID` came.")],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::new("last-id", ArgKind::String),

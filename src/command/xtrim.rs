@@ -17,11 +17,8 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Drops a stream's oldest entries, and returns how many.",
-    complexity: "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
-    history: &[
-        ("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."),
-        ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
-    ],
+    complexity: "O(N) for N entries trimmed away, which go many at a time",
+    history: &[("6.2.0", "`MINID` and `LIMIT` came."), ("8.2.0", "`KEEPREF`, `DELREF` and `ACKED` came.")],
     tips: &["nondeterministic_output"],
     arguments: &[Argument::new("key", ArgKind::Key(0)), XTRIM_ARGUMENT],
     handler: execute,

@@ -17,13 +17,14 @@ pub(super) const SPEC: Spec = Spec {
     since: "2.4.0",
     group: Group::Connection,
     summary: "Closes connections.",
-    complexity: "O(N) where N is the number of client connections",
+    complexity: "O(N) for N connections",
     history: &[
         ("2.8.12", "Filters came."),
         ("2.8.12", "`ID` came."),
         ("3.2.0", "`TYPE` takes `master`."),
         ("5.0.0", "`TYPE` takes `replica`, and `slave` as before."),
         ("6.2.0", "`LADDR` came."),
+        ("7.4.0", "`MAXAGE` came."),
     ],
     arguments: &[Argument::new(
         "filter",
@@ -59,6 +60,7 @@ pub(super) const SPEC: Spec = Spec {
                     )
                     .token("SKIPME")
                     .optional(),
+                    Argument::new("maxage", ArgKind::Integer).token("MAXAGE").optional().since("7.4.0"),
                 ]),
             )
             .multiple(),
@@ -81,6 +83,8 @@ pub(super) const SPEC: Spec = Spec {
         "      Their ID.",
         "    * SKIPME (YES|NO)",
         "      Whether this connection is left alone (default: yes).",
+        "    * MAXAGE <maxage>",
+        "      For how many seconds they have been there at least.",
     ],
     handler: execute,
     ..Spec::DEFAULT
@@ -121,12 +125,27 @@ struct Filter<'a> {
     user: Option<&'a [u8]>,
     peer: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
+    /// Since when at the latest it is connected.
+    connected_ms_max: Option<u64>,
     skip_self: bool,
 }
 
 impl<'a> Filter<'a> {
-    fn parse(request: Request<'a>) -> Result<Self, CommandError> {
-        let mut filter = Self { id: None, kind: None, user: None, peer: None, local: None, skip_self: true };
+    /// All of them.
+    fn any() -> Self {
+        Self {
+            id: None,
+            kind: None,
+            user: None,
+            peer: None,
+            local: None,
+            connected_ms_max: None,
+            skip_self: true,
+        }
+    }
+
+    fn parse(request: Request<'a>, now_ms: u64) -> Result<Self, CommandError> {
+        let mut filter = Self::any();
         let mut at = 2;
         while at < request.len() {
             let option = request.arg(at);
@@ -147,6 +166,12 @@ impl<'a> Filter<'a> {
                     return Err(CommandError::Text(format!("ERR No such user '{user}'")));
                 }
                 filter.user = Some(value);
+            } else if option.eq_ignore_ascii_case(b"maxage") {
+                let age_s = parse_i64(value)
+                    .ok_or(CommandError::Other("ERR maxage is not an integer or out of range"))?;
+                let age_s = u64::try_from(age_s).ok().filter(|age_s| *age_s > 0);
+                let age_s = age_s.ok_or(CommandError::Other("ERR maxage should be greater than 0"))?;
+                filter.connected_ms_max = Some(now_ms.saturating_sub(age_s.saturating_mul(1000)));
             } else if option.eq_ignore_ascii_case(b"skipme") {
                 filter.skip_self = match value {
                     _ if value.eq_ignore_ascii_case(b"yes") => true,
@@ -167,6 +192,7 @@ impl<'a> Filter<'a> {
             && self.user.is_none_or(|user| user == client.names.lock().user)
             && self.peer.is_none_or(|peer| peer == client.peer.to_string().as_bytes())
             && self.local.is_none_or(|local| local == client.local.to_string().as_bytes())
+            && self.connected_ms_max.is_none_or(|max| client.connected_ms <= max)
             && !(self.skip_self && client.id == self_id)
     }
 }
@@ -175,9 +201,9 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     // One argument is the form of Redis before 2.8: an address.
     let is_old_form = request.len() == 3;
     let filter = if is_old_form {
-        Filter { id: None, kind: None, user: None, peer: Some(request.arg(2)), local: None, skip_self: false }
+        Filter { peer: Some(request.arg(2)), skip_self: false, ..Filter::any() }
     } else {
-        Filter::parse(request)?
+        Filter::parse(request, context.keys.now_ms)?
     };
     let self_id = context.session.handle.id;
     let mut killed = 0;

@@ -22,7 +22,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "2.4.0",
     group: Group::Connection,
     summary: "Lists the connections.",
-    complexity: "O(N) where N is the number of client connections",
+    complexity: "O(N) for N connections",
     history: &[
         ("2.8.12", "`id` came."),
         ("5.0.0", "`TYPE` came."),

@@ -15,7 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "6.0.0",
     group: Group::Connection,
     summary: "Has the server tell of changes of keys that the client keeps copies of.",
-    complexity: "O(1). Some options may introduce additional complexity.",
+    complexity: "O(1), and more with some options",
     arguments: &[
         Argument::new("status", ArgKind::OneOf(&[Argument::word("on", "ON"), Argument::word("off", "OFF")])),
         Argument::new("client-id", ArgKind::Integer).token("REDIRECT").optional(),

@@ -16,7 +16,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Connection,
     summary: "Ends the command in which a client is blocked.",
-    complexity: "O(log N) where N is the number of client connections",
+    complexity: "O(log N) for N connections",
     arguments: &[
         Argument::new("client-id", ArgKind::Integer),
         Argument::new(

@@ -15,7 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "6.2.0",
     group: Group::Connection,
     summary: "Ends a pause.",
-    complexity: "O(N) Where N is the number of paused clients",
+    complexity: "O(N) for N paused clients",
     help: &["UNPAUSE", "    Ends what CLIENT PAUSE began."],
     handler: execute,
     ..Spec::DEFAULT

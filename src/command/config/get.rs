@@ -12,7 +12,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "2.0.0",
     group: Group::Server,
     summary: "Returns settings.",
-    complexity: "O(N) when N is the number of configuration parameters provided",
+    complexity: "O(N) for N settings",
     history: &[("7.0.0", "Several patterns may be given.")],
     arguments: &[Argument::new("parameter", ArgKind::String).multiple()],
     help: &[

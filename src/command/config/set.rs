@@ -15,7 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "2.0.0",
     group: Group::Server,
     summary: "Changes settings: all of those that are given, or none.",
-    complexity: "O(N) when N is the number of configuration parameters provided",
+    complexity: "O(N) for N settings",
     history: &[("7.0.0", "Several settings may be given.")],
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     arguments: &[Argument::new(

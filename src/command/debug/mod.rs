@@ -22,7 +22,8 @@ pub(super) const SPEC: Spec = Spec {
         .union(Flags::NOSCRIPT)
         .union(Flags::LOADING)
         .union(Flags::STALE)
-        .union(Flags::ALL_SHARDS),
+        .union(Flags::ALL_SHARDS)
+        .union(Flags::SYSCMD),
     since: "1.0.0",
     group: Group::Server,
     summary: "Helps to test the server.",

@@ -15,7 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "7.0.0",
     group: Group::Server,
     summary: "Returns the documentation of commands.",
-    complexity: "O(N) where N is the number of commands to look up",
+    complexity: "O(N) for N commands asked for",
     tips: &["nondeterministic_output_order"],
     arguments: &[Argument::new("command-name", ArgKind::String).optional().multiple()],
     help: &[
@@ -53,8 +53,14 @@ fn write_docs(reply: &mut Reply, command: &Command) {
         !spec.arguments.is_empty(),
         !spec.subcommands.is_empty(),
     ];
-    let deprecation_fields = if spec.deprecated.is_some() { 3 } else { 0 };
-    reply.map(3 + has.iter().filter(|has| **has).count() + deprecation_fields);
+    let doc_flags: Vec<&str> =
+        [(spec.flags.contains(Flags::SYSCMD), "syscmd"), (spec.deprecated.is_some(), "deprecated")]
+            .into_iter()
+            .filter_map(|(holds, word)| holds.then_some(word))
+            .collect();
+    let deprecation_fields = if spec.deprecated.is_some() { 2 } else { 0 };
+    let fields = has.iter().filter(|has| **has).count() + usize::from(!doc_flags.is_empty());
+    reply.map(3 + fields + deprecation_fields);
     for (field, value) in [
         ("summary", spec.summary),
         ("since", spec.since),
@@ -66,9 +72,11 @@ fn write_docs(reply: &mut Reply, command: &Command) {
             reply.text(value);
         }
     }
-    if let Some((since, replaced_by)) = spec.deprecated {
+    if !doc_flags.is_empty() {
         reply.text("doc_flags");
-        write_words(reply, &["deprecated"]);
+        write_words(reply, &doc_flags);
+    }
+    if let Some((since, replaced_by)) = spec.deprecated {
         reply.text("deprecated_since");
         reply.text(since);
         reply.text("replaced_by");

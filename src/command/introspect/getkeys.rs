@@ -8,6 +8,11 @@ use crate::command::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags
 use crate::command::table::table;
 use crate::protocol::{OwnedRequest, Request};
 
+const OWN_READING: Option<&str> = Some(
+    "The keys of XREAD and XREADGROUP are found as these commands read their arguments; Redis 8.6 goes by the first STREAMS, \
+     though it be a consumer's name.",
+);
+
 pub(super) const SPEC: Spec = Spec {
     name: "getkeys",
     arity: -3,
@@ -16,12 +21,13 @@ pub(super) const SPEC: Spec = Spec {
     since: "2.8.13",
     group: Group::Server,
     summary: "Returns the keys in a request.",
-    complexity: "O(N) where N is the number of arguments to the command",
+    complexity: "O(N) for N arguments",
     arguments: &[
         Argument::new("command", ArgKind::String),
         Argument::new("arg", ArgKind::String).optional().multiple(),
     ],
     help: &["GETKEYS <full-command>", "    The keys in the request."],
+    deviation: OWN_READING,
     handler: execute,
     ..Spec::DEFAULT
 };
@@ -34,12 +40,13 @@ pub(super) const WITH_FLAGS: Spec = Spec {
     since: "7.0.0",
     group: Group::Server,
     summary: "Returns the keys in a request, and what is done with them.",
-    complexity: "O(N) where N is the number of arguments to the command",
+    complexity: "O(N) for N arguments",
     arguments: &[
         Argument::new("command", ArgKind::String),
         Argument::new("arg", ArgKind::String).optional().multiple(),
     ],
     help: &["GETKEYSANDFLAGS <full-command>", "    The keys in the request, and what is done with them."],
+    deviation: OWN_READING,
     handler: execute_with_flags,
     ..Spec::DEFAULT
 };

@@ -17,7 +17,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "2.8.13",
     group: Group::Server,
     summary: "Returns what clients need to know of commands.",
-    complexity: "O(N) where N is the number of commands to look up",
+    complexity: "O(N) for N commands asked for",
     history: &[("7.0.0", "Without names it tells of all commands.")],
     tips: &["nondeterministic_output_order"],
     arguments: &[Argument::new("command-name", ArgKind::String).optional().multiple()],
@@ -100,7 +100,11 @@ fn key_range(keys: &[KeySpec]) -> (i64, i64, i64) {
 }
 
 fn write_keys(reply: &mut Reply, keys: &KeySpec) {
-    reply.map(3);
+    reply.map(3 + usize::from(keys.note.is_some()));
+    if let Some(note) = keys.note {
+        reply.text("notes");
+        reply.text(note);
+    }
     reply.text("flags");
     write_words(reply, &key_flag_names(keys.flags));
     reply.text("begin_search");
@@ -148,7 +152,7 @@ fn write_number(reply: &mut Reply, name: &str, value: i64) {
 }
 
 fn flag_names(flags: Flags) -> Vec<String> {
-    let shown = flags.difference(Flags::ALL_SHARDS.union(Flags::UNQUEUED));
+    let shown = flags.difference(Flags::ALL_SHARDS.union(Flags::UNQUEUED).union(Flags::SYSCMD));
     shown.iter_names().map(|(name, _)| name.to_ascii_lowercase()).collect()
 }
 

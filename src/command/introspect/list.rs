@@ -15,7 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "7.0.0",
     group: Group::Server,
     summary: "Returns the names of commands and subcommands.",
-    complexity: "O(N) where N is the total number of Redis commands",
+    complexity: "O(N) for N commands that there are",
     tips: &["nondeterministic_output_order"],
     arguments: &[Argument::new(
         "filterby",

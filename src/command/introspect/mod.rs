@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "2.8.13",
     group: Group::Server,
     summary: "Describes the commands.",
-    complexity: "O(N) where N is the total number of Redis commands",
+    complexity: "O(N) for N commands that there are",
     tips: &["nondeterministic_output_order"],
     subcommands: &[
         &count::SPEC,

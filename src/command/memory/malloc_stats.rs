@@ -11,7 +11,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "4.0.0",
     group: Group::Server,
     summary: "Returns what the allocator tells of itself.",
-    complexity: "Depends on how much memory is allocated, could be slow",
+    complexity: "Grows with the memory that is allocated; may take long",
     tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
     help: &["MALLOC-STATS", "    What the allocator tells of itself."],
     handler: execute,

@@ -21,7 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Stream,
     summary: "Makes a consumer group.",
     complexity: "O(1)",
-    history: &[("7.0.0", "Added the `entries_read` named argument.")],
+    history: &[("7.0.0", "`ENTRIESREAD` came.")],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::new("group", ArgKind::String),

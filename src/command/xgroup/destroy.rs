@@ -17,7 +17,7 @@ pub(super) const SPEC: Spec = Spec {
     since: "5.0.0",
     group: Group::Stream,
     summary: "Destroys a consumer group, and all that is pending in it.",
-    complexity: "O(N) where N is the number of entries in the group's pending entries list (PEL).",
+    complexity: "O(N) for N pending entries of the group",
     arguments: &[Argument::new("key", ArgKind::Key(0)), Argument::new("group", ArgKind::String)],
     help: &["DESTROY <key> <groupname>", "    Destroy the group, and all that is pending in it."],
     handler: execute,

@@ -20,7 +20,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Stream,
     summary: "Sets the last ID that a consumer group was delivered.",
     complexity: "O(1)",
-    history: &[("7.0.0", "Added the optional `entries_read` argument.")],
+    history: &[("7.0.0", "`ENTRIESREAD` came.")],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::new("group", ArgKind::String),

@@ -16,7 +16,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Stream,
     summary: "Lists the consumers of a group.",
     complexity: "O(1)",
-    history: &[("7.2.0", "Added the `inactive` field, and changed the meaning of `idle`.")],
+    history: &[("7.2.0", "`inactive` came, and `idle` came to tell of attempts.")],
     tips: &["nondeterministic_output"],
     arguments: &[Argument::new("key", ArgKind::Key(0)), Argument::new("group", ArgKind::String)],
     help: &["CONSUMERS <key> <groupname>", "    Tell of the group's consumers."],

@@ -16,7 +16,7 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Stream,
     summary: "Lists the consumer groups of a stream.",
     complexity: "O(1)",
-    history: &[("7.0.0", "Added the `entries-read` and `lag` fields")],
+    history: &[("7.0.0", "`entries-read` and `lag` came.")],
     arguments: &[Argument::new("key", ArgKind::Key(0))],
     help: &["GROUPS <key>", "    Tell of the stream's consumer groups."],
     deviation: Some("`entries-read` stays at the greatest integer; in Redis, it turns negative behind that."),

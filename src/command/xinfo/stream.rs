@@ -20,17 +20,17 @@ pub(super) const SPEC: Spec = Spec {
     summary: "Tells of a stream: its counters, or with FULL its entries, groups and consumers.",
     complexity: "O(1)",
     history: &[
-        ("6.0.0", "Added the `FULL` modifier."),
+        ("6.0.0", "`FULL` came."),
         (
             "7.0.0",
-            "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields",
+            "`max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` came.",
         ),
-        ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+        ("7.2.0", "`active-time` came, and `seen-time` came to tell of attempts."),
         (
             "8.6.0",
-            "Added the `idmp-duration`, `idmp-maxsize`, `pids-tracked`, `iids-tracked`, `iids-added` and `iids-duplicates` fields for IDMP tracking.",
+            "`idmp-duration`, `idmp-maxsize`, `pids-tracked`, `iids-tracked`, `iids-added` and `iids-duplicates` came.",
         ),
-        ("8.8.0", "Added the `nacked-count` field."),
+        ("8.8.0", "`nacked-count` came."),
     ],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),

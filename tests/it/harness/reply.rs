@@ -78,6 +78,22 @@ impl Reply {
         }
     }
 
+    /// Whether there is a set in it whose elements are not all plain values.
+    pub(crate) fn has_set_of_aggregates(&self) -> bool {
+        let is_aggregate =
+            |reply: &Self| matches!(reply, Self::Array(_) | Self::Map(_) | Self::Set(_) | Self::Push(_));
+        match self {
+            Self::Set(elements) if elements.iter().any(is_aggregate) => true,
+            Self::Array(elements) | Self::Set(elements) | Self::Push(elements) => {
+                elements.iter().any(Self::has_set_of_aggregates)
+            }
+            Self::Map(pairs) => {
+                pairs.iter().any(|(key, value)| key.has_set_of_aggregates() || value.has_set_of_aggregates())
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn is_error(&self) -> bool {
         matches!(self, Self::Error(_))
     }
