@@ -198,6 +198,7 @@ impl CommandError {
     /// The refusal of a command that is not in the table.
     pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut text = b"ERR unknown command '".to_vec();
+        let name = until_zero(name);
         text.extend_from_slice(&name[..name.len().min(128)]);
         text.extend_from_slice(b"', with args beginning with: ");
         let start = text.len();
@@ -207,6 +208,7 @@ impl CommandError {
                 break;
             }
             text.push(b'\'');
+            let arg = until_zero(arg);
             text.extend_from_slice(&arg[..arg.len().min(room)]);
             text.extend_from_slice(b"' ");
         }
@@ -214,8 +216,14 @@ impl CommandError {
     }
 }
 
+/// Puts words and a client's arguments together.
 fn concat(parts: &[&[u8]]) -> Vec<u8> {
-    parts.concat()
+    parts.iter().flat_map(|part| until_zero(part)).copied().collect()
+}
+
+/// As much of an argument as an error shows: what is before its first zero byte.
+pub(super) fn until_zero(arg: &[u8]) -> &[u8] {
+    arg.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ scripts! {
     key_streams
     key_waiters
     key_waiters_of_groups
+    names_with_zero_bytes
     no_log
     other_types
     server_info

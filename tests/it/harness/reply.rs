@@ -1,5 +1,6 @@
 //! A reply as the server sent it, nothing lost, and its text in scripts.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::words::escape;
@@ -115,7 +116,10 @@ fn decode_len(line: &str) -> Result<Option<usize>, String> {
 fn decode_at(bytes: &[u8], at: &mut usize) -> Result<Option<Reply>, String> {
     let rest = &bytes[*at..];
     let Some(line_len) = rest.windows(2).position(|pair| pair == b"\r\n") else { return Ok(None) };
-    let line = std::str::from_utf8(&rest[..line_len]).map_err(|error| format!("{error} in a line"))?;
+    let line = &rest[..line_len];
+    // What is no UTF-8 is shown byte by byte, so that different lines stay different.
+    let line = std::str::from_utf8(line).map_or_else(|_| Cow::from(escape(line)), Cow::from);
+    let line = &*line;
     *at += line_len + 2;
     let value = || line[1..].to_owned();
     let reply = match rest[0] {
