@@ -44,17 +44,13 @@ impl Command {
         positions
     }
 
-    /// The positions of the keys in a request of this command, and what is done with each; `None` when
-    /// the request is not of the command's form.
+    /// The positions of the keys in a request of this command, and what is done with each, as its key specs tell them, which are
+    /// what clients go by: a consumer named STREAMS misleads them. `None` when the request is not of the form that they tell of.
     pub fn find_keys(&self, request: Request<'_>) -> Option<Vec<(usize, KeyFlags)>> {
         let flags_of = |keys: &KeySpec| match self.spec.key_flags {
             Some(flags) if keys.flags.contains(KeyFlags::VARIABLE_FLAGS) => flags(request),
             _ => keys.flags,
         };
-        if let (Some(find), Some(keys)) = (self.spec.find_keys, self.spec.keys.first()) {
-            let (first, len) = find(request)?;
-            return Some((first..first + len).map(|at| (at, flags_of(keys))).collect());
-        }
         let mut found = Vec::new();
         for keys in self.spec.keys {
             let mut positions = SmallVec::new();

@@ -26,6 +26,7 @@ scripts! {
     blocking
     client
     client_of_7_2
+    command_getkeys
     command_references
     command_table
     config
