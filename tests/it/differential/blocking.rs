@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Command;
-use super::generator::{GROUPS, Generator, KEYS, list_looks, words};
+use super::generator::{GROUPS, Generator, KEYS, list_looks, may_wait, words};
 use super::pair::{Difference, Pair};
 use super::shrink::shrink;
 use crate::harness::{Client, PATIENCE, Reply, quote_word};
@@ -50,13 +50,13 @@ fn make_steps(generator: &mut Generator, version: (u32, u32)) -> Vec<Step> {
     for _ in 0..200 {
         let waiter = generator.random.usize(0..WAITERS);
         match generator.random.u32(0..100) {
-            0..25 => steps.push(Step::Wait(waiter, make_wait(generator, version))),
+            0..25 => steps.push(Step::Wait(waiter, make_wait(generator, version, waiter))),
             25 => steps.push(Step::Unblock(waiter, generator.pick(&["TIMEOUT", "ERROR"]))),
             26 => steps.push(Step::Close(waiter)),
             _ => {
-                let is_blocking =
-                    |command: &Command| command.iter().any(|arg| arg.eq_ignore_ascii_case(b"BLOCK"));
-                steps.extend(generator.next().into_iter().filter(|c| !is_blocking(c)).map(Step::Main));
+                steps.extend(
+                    generator.next().into_iter().filter(|command| !may_wait(command)).map(Step::Main),
+                );
             }
         }
     }
@@ -66,16 +66,24 @@ fn make_steps(generator: &mut Generator, version: (u32, u32)) -> Vec<Step> {
     steps
 }
 
-fn make_wait(generator: &mut Generator, version: (u32, u32)) -> Command {
-    // Before 7.2 one that waits for several keys was served with one of them, though more had come in a transaction.
-    let keys = if version < (7, 2) { 1 } else { generator.random.usize(1..3) };
+/// A command that has to wait, for the waiter of that number.
+fn make_wait(generator: &mut Generator, version: (u32, u32), waiter: usize) -> Command {
+    let random = &mut generator.random;
+    // Before 7.2 one that waits for several keys was served with one of them, though more had come in a transaction. Since
+    // then one that was tried for a key in vain goes to the end of all of its keys' queues, whereas here who came first stays
+    // first: so who waits for several keys is the only one that waits in the group.
+    let may_be_several = version >= (7, 2);
+    let is_alone = may_be_several && waiter == 0 && random.bool();
+    let reads_as_consumer = is_alone || random.u32(0..100) < 65;
+    let keys = if is_alone || may_be_several && !reads_as_consumer { random.usize(1..3) } else { 1 };
+    let group = if is_alone { GROUPS[2] } else { GROUPS[random.usize(0..2)] };
     let count = if generator.chance(30) { " COUNT 1" } else { "" };
     let mut ids = String::new();
-    let mut command = if generator.chance(65) {
+    let mut command = if reads_as_consumer {
         ids += &" >".repeat(keys);
         let no_ack = if generator.chance(10) { " NOACK" } else { "" };
-        let (group, consumer) = (generator.group(), generator.consumer());
-        format!("XREADGROUP GROUP {group} {consumer}{count} BLOCK 0{no_ack} STREAMS")
+        let claim = if generator.claims && generator.chance(20) { " CLAIM 100000000" } else { "" };
+        format!("XREADGROUP{claim} GROUP {group} {}{count} BLOCK 0{no_ack} STREAMS", generator.consumer())
     } else {
         for _ in 0..keys {
             ids += if generator.chance(70) { " $" } else { " 15" };
@@ -281,7 +289,7 @@ fn check(protocol: u8) {
     let mut pair = Pair::start(protocol);
     for seed in super::first_seed().. {
         let version = pair.version;
-        let steps = make_steps(&mut Generator::new(seed, version), version);
+        let steps = make_steps(&mut Generator::new(seed, version, pair.payloads.clone()), version);
         if let Some(fault) = replay(&mut pair, &steps, PATIENCE) {
             eprintln!("seed {seed}: {}\nshrinking {} steps", fault.what, fault.at + 1);
             let short = Duration::from_millis(500);

@@ -52,7 +52,7 @@ pub(super) fn is_same(
     }
     let mut comparison = Comparison { command, ours: ours.clone(), theirs: theirs.clone() };
     reconcile_times(&mut comparison);
-    for deviation in DEVIATIONS.iter().filter(|deviation| version < deviation.until) {
+    for deviation in DEVIATIONS.iter().filter(|deviation| deviation.versions.contains(&version)) {
         if comparison.ours == comparison.theirs {
             break;
         }
@@ -70,12 +70,17 @@ fn reconcile_times(comparison: &mut Comparison<'_>) {
     let is_full = comparison.is(&["XINFO", "STREAM"]) && comparison.has("FULL");
     let (is_consumers, is_pending) = (comparison.is(&["XINFO", "CONSUMERS"]), comparison.is(&["XPENDING"]));
     let (is_ttl, is_keys) = (comparison.is(&["TTL"]) || comparison.is(&["PTTL"]), comparison.is(&["KEYS"]));
+    let is_claim = comparison.is(&["XREADGROUP"]) && comparison.has("CLAIM");
     let expires_relative = comparison.is(&["PEXPIRETIME"]) || comparison.is(&["EXPIRETIME"]);
     let Comparison { ours, theirs, .. } = comparison;
     if is_ttl || expires_relative {
         reconcile_time(ours, theirs);
     } else if is_keys {
         sort_both(ours, theirs);
+    } else if is_claim {
+        for_values(ours, theirs, |ours, theirs| {
+            for_rows(ours, theirs, |ours, theirs| reconcile_element(ours, theirs, 2));
+        });
     } else if is_pending {
         for_rows(ours, theirs, |ours, theirs| reconcile_element(ours, theirs, 2));
     } else if is_consumers {
@@ -130,6 +135,20 @@ pub(super) fn field_mut<'a>(reply: &'a mut Reply, name: &str) -> Option<&'a mut 
         }
         _ => None,
     }
+}
+
+/// Calls a function with the values of two maps, or of two arrays of pairs.
+fn for_values(ours: &mut Reply, theirs: &Reply, mut value: impl FnMut(&mut Reply, &Reply)) {
+    if let (Reply::Map(ours), Reply::Map(theirs)) = (&mut *ours, theirs) {
+        ours.iter_mut().zip(theirs).for_each(|((_, ours), (_, theirs))| value(ours, theirs));
+    }
+    for_rows(ours, theirs, |ours, theirs| {
+        if let (Reply::Array(ours), Reply::Array(theirs)) = (ours, theirs)
+            && let ([_, ours], [_, theirs]) = (&mut ours[..], &theirs[..])
+        {
+            value(ours, theirs);
+        }
+    });
 }
 
 /// Calls a function with the elements of two arrays, pair by pair.

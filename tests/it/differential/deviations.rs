@@ -1,14 +1,16 @@
 //! In what Millstream, which does as Redis 8.10 does with streams, differs from the redis-server that is installed: 7.0 in Debian 12, 8.0 in
 //! Debian 13. Each was looked at. Where 7.0 differs, 8.0 does not, and is the one to ask.
 
+use std::ops::Range;
+
 use super::compare::{Comparison, TIME_TOLERANCE_MS, field_mut, for_field_rows, for_rows};
 use crate::harness::Reply;
 
 /// A difference that is meant.
 pub(super) struct Deviation {
     pub(super) name: &'static str,
-    /// The first version, major and minor, that does as Millstream does.
-    pub(super) until: (u32, u32),
+    /// The versions, major and minor, that do otherwise than Millstream.
+    pub(super) versions: Range<(u32, u32)>,
     /// Takes the difference, and only it, out of our reply; whether it was there.
     pub(super) reconcile: fn(&mut Comparison<'_>) -> bool,
 }
@@ -22,7 +24,9 @@ pub(super) const PARTINGS: &[&str] = &[
     "XINFO STREAM: a node without entries",
 ];
 
-/// No version does as Millstream does.
+/// All versions up to another.
+const FIRST: (u32, u32) = (0, 0);
+/// No version from another on does as Millstream does.
 const NEVER: (u32, u32) = (u32::MAX, 0);
 
 /// All of them.
@@ -31,7 +35,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // before, not until there was something for it. (The commands avoid this where they can.)
     Deviation {
         name: "a consumer that has nothing yet",
-        until: (7, 2),
+        versions: FIRST..(7, 2),
         reconcile: |comparison| {
             let is_made = comparison.is(&["XGROUP", "CREATECONSUMER"])
                 && comparison.ours == Reply::Integer(0)
@@ -64,7 +68,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // IDs from the clock, which only chance makes.
     Deviation {
         name: "XADD: *",
-        until: NEVER,
+        versions: FIRST..NEVER,
         reconcile: |comparison| {
             let ms = |reply: &Reply| match reply {
                 Reply::Bulk(id) => {
@@ -86,7 +90,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // 7.0 names a wrong cause when a millisecond has no sequence number left.
     Deviation {
         name: "XADD: no sequence number left",
-        until: (7, 2),
+        versions: FIRST..(7, 2),
         reconcile: |comparison| {
             let text =
                 |reply: &Reply| matches!(reply, Reply::Error(text) if text.contains("equal or smaller"));
@@ -102,7 +106,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // what is there.
     Deviation {
         name: "XAUTOCLAIM: more memory than there is",
-        until: NEVER,
+        versions: FIRST..NEVER,
         reconcile: |comparison| {
             let found = comparison.is(&["XAUTOCLAIM"])
                 && matches!(&comparison.theirs, Reply::Error(text) if text.starts_with("ERR Insufficient memory"));
@@ -112,10 +116,26 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
             found
         },
     },
+    // Since 8.2 a string is kept in the key's own piece of memory as long as both fit into it; Millstream names what 7.2 names.
+    Deviation {
+        name: "OBJECT ENCODING: raw and embstr",
+        versions: (8, 2)..NEVER,
+        reconcile: |comparison| {
+            let is_string =
+                |reply: &Reply| matches!(reply, Reply::Bulk(name) if name == b"raw" || name == b"embstr");
+            let found = comparison.is(&["OBJECT", "ENCODING"])
+                && is_string(&comparison.ours)
+                && is_string(&comparison.theirs);
+            if found {
+                comparison.ours.clone_from(&comparison.theirs);
+            }
+            found
+        },
+    },
     // What the lines of usage mean is told in our own words.
     Deviation {
         name: "HELP: explanations",
-        until: NEVER,
+        versions: FIRST..NEVER,
         reconcile: |comparison| {
             let is_help = comparison.command.get(1).is_some_and(|arg| arg.eq_ignore_ascii_case(b"HELP"));
             let is_explanation =
@@ -133,7 +153,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // 7.0 lets the last ID fall below that of an entry that was deleted.
     Deviation {
         name: "XSETID: an ID below the greatest deleted one",
-        until: (7, 2),
+        versions: FIRST..(7, 2),
         reconcile: |comparison| {
             let is_refused = |reply: &Reply| matches!(reply, Reply::Error(text) if text.ends_with("is smaller than current max_deleted_entry_id"));
             // It may have found another fault.
@@ -147,7 +167,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // Before 7.4 `+`, the last entry, was no ID for XREAD, nor for XREADGROUP to warn of.
     Deviation {
         name: "XREAD, XREADGROUP: +",
-        until: (7, 4),
+        versions: FIRST..(7, 4),
         reconcile: |comparison| {
             let found = (comparison.is(&["XREAD"]) || comparison.is(&["XREADGROUP"]))
                 && comparison.has("+")
@@ -161,7 +181,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // Since 7.2 a blocked XREADGROUP whose stream or group is gone is executed again, and fails as it then would.
     Deviation {
         name: "XREADGROUP, blocked: the error when the stream or group is gone",
-        until: (7, 2),
+        versions: FIRST..(7, 2),
         reconcile: |comparison| {
             let is = |reply: &Reply, starts: &[&str]| matches!(reply, Reply::Error(text) if starts.iter().any(|start| text.starts_with(start)));
             let found = comparison.is(&["XREADGROUP"])
@@ -181,7 +201,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // hold another type. Millstream looks only at the streams that have something.
     Deviation {
         name: "XREAD, blocked: another key of another type",
-        until: NEVER,
+        versions: FIRST..NEVER,
         reconcile: |comparison| {
             let found = comparison.is(&["XREAD"])
                 && comparison.has("BLOCK")
@@ -196,7 +216,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // 7.0 names XREAD in capitals, and not the `+` that it does not know.
     Deviation {
         name: "XREAD, XREADGROUP: the words for a missing ID",
-        until: (7, 4),
+        versions: FIRST..(7, 4),
         reconcile: |comparison| {
             let is_text =
                 |reply: &Reply| matches!(reply, Reply::Error(text) if text.starts_with("ERR Unbalanced "));
@@ -210,7 +230,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // 7.2 tells how long a consumer has got nothing, beside how long it has not been heard of.
     Deviation {
         name: "XINFO CONSUMERS: inactive",
-        until: (7, 2),
+        versions: FIRST..(7, 2),
         reconcile: |comparison| {
             let mut found = false;
             if comparison.is(&["XINFO", "CONSUMERS"]) {
@@ -223,7 +243,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // The same in the full form.
     Deviation {
         name: "XINFO STREAM FULL: active-time",
-        until: (7, 2),
+        versions: FIRST..(7, 2),
         reconcile: |comparison| {
             let mut found = false;
             if comparison.is(&["XINFO", "STREAM"]) {
@@ -240,7 +260,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // 8.6 tells what a stream remembers of idempotent producers.
     Deviation {
         name: "XINFO STREAM: idempotent producers",
-        until: (8, 6),
+        versions: FIRST..(8, 6),
         reconcile: |comparison| {
             let mut found = false;
             if comparison.is(&["XINFO", "STREAM"]) {
@@ -262,7 +282,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // Since 8.8 the full form tells how many entries were handed back (XNACK).
     Deviation {
         name: "XINFO STREAM FULL: nacked-count",
-        until: (8, 8),
+        versions: FIRST..(8, 8),
         reconcile: |comparison| {
             let mut found = false;
             if comparison.is(&["XINFO", "STREAM"]) {
@@ -278,7 +298,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // Such a node is visible here, and counts as its last one when an entry is added.
     Deviation {
         name: "XINFO STREAM: a node without entries",
-        until: NEVER,
+        versions: FIRST..NEVER,
         reconcile: |comparison| {
             let mut found = false;
             if comparison.is(&["XINFO", "STREAM"]) {
@@ -298,7 +318,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // ours stays there, since the log could not tell the negative one.
     Deviation {
         name: "XINFO: entries-read at the greatest integer",
-        until: NEVER,
+        versions: FIRST..NEVER,
         reconcile: |comparison| {
             let mut found = false;
             let mut adopt = |ours: &mut Reply, theirs: &Reply| {
@@ -316,7 +336,7 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
     // to it sets its counter anew; before, the counter just counted on, and after a trimming was wrong.
     Deviation {
         name: "XINFO: entries-read and lag",
-        until: (7, 4),
+        versions: FIRST..(7, 4),
         reconcile: |comparison| {
             let mut found = false;
             let mut adopt = |ours: &mut Reply, theirs: &Reply| {

@@ -1,18 +1,39 @@
 //! Random commands, most of them valid, over few keys, groups, consumers and IDs so that they meet.
 
+use std::rc::Rc;
+
 use fastrand::Rng;
 
 use super::Command;
 
 /// The keys of streams. Any can come to be a string for a while.
-pub(super) const KEYS: &[&str] = &["a", "b", "c", "d"];
+pub(super) const KEYS: &[&str] = &["a", "b", "c", "STREAMS"];
 /// The keys of strings. They can come to be streams.
 pub(super) const STRING_KEYS: &[&str] = &["p", "q"];
 /// The keys of streams that idempotent producers send to, and whose IDs are far ahead: the next one does not come from the
 /// clock, and nothing expires.
 pub(super) const PRODUCER_KEYS: &[&str] = &["m", "n"];
-pub(super) const GROUPS: &[&str] = &["g", "h", "i"];
-pub(super) const CONSUMERS: &[&str] = &["x", "y", "z"];
+pub(super) const GROUPS: &[&str] = &["g", "COUNT", "i"];
+pub(super) const CONSUMERS: &[&str] = &["x", "", "z"];
+
+/// Names of keys, groups and consumers that look like something else, each character a byte ([`to_bytes`]).
+const ODD_NAMES: &[&str] = &[
+    "STREAMS",
+    "COUNT",
+    "BLOCK",
+    "NOACK",
+    "GROUP",
+    "CLAIM",
+    "MAXLEN",
+    "IDLE",
+    "JUSTID",
+    "",
+    ">",
+    "-",
+    "0",
+    "1-1",
+    "\u{80}\0\u{ff}\r\n",
+];
 
 /// How many commands lie between two looks at the whole state.
 const LOOK_INTERVAL: u32 = 60;
@@ -56,6 +77,9 @@ const KEYWORDS: &[&str] = &[
     "+",
     "",
 ];
+
+/// Those that Redis knows since 8.2, 8.4 or 8.6.
+const NEWER_KEYWORDS: &[&str] = &["KEEPREF", "DELREF", "ACKED", "IDS", "CLAIM", "IDMP", "IDMPAUTO"];
 
 /// Numbers that are none, or that only just are.
 const ODD_NUMBERS: &[&str] = &[
@@ -127,13 +151,21 @@ pub(super) struct Generator {
     makes_consumers: bool,
     /// Whether there are XDELEX, XACKDEL, and trimming that heeds groups: since Redis 8.2.
     pub(super) heeds_references: bool,
+    /// Whether XREADGROUP can claim: since Redis 8.4.
+    pub(super) claims: bool,
     /// Whether there are idempotent producers: since Redis 8.6.
     knows_producers: bool,
+    /// Whether entries can be handed back: since Redis 8.8.
+    pub(super) hands_back: bool,
+    /// Whether what is read can be bounded in all: since Redis 8.10.
+    pub(super) bounds_reads: bool,
+    /// What RESTORE is given.
+    pub(super) payloads: Rc<[Vec<u8>]>,
 }
 
 impl Generator {
-    /// For a reference of that version.
-    pub(super) fn new(seed: u64, version: (u32, u32)) -> Self {
+    /// For a reference of that version, with values that [`dump_values`](super::payloads::dump_values) made.
+    pub(super) fn new(seed: u64, version: (u32, u32), payloads: Rc<[Vec<u8>]>) -> Self {
         Self {
             random: Rng::with_seed(seed),
             next_ms: [1; KEYS.len()],
@@ -141,7 +173,11 @@ impl Generator {
             since_look: 0,
             makes_consumers: version >= (7, 2),
             heeds_references: version >= (8, 2),
+            claims: version >= (8, 4),
             knows_producers: version >= (8, 6),
+            hands_back: version >= (8, 8),
+            bounds_reads: version >= (8, 10),
+            payloads,
         }
     }
 
@@ -177,6 +213,11 @@ impl Generator {
                 commands.push(words("MULTI"));
                 return commands;
             }
+            if self.chance(1) {
+                // What was moved to the other database comes back.
+                let key = self.key();
+                return vec![words("SELECT 1"), words(&format!("MOVE {key} 0")), words("SELECT 0")];
+            }
         }
         let mut command = match self.random.u32(0..100) {
             0..8 if self.knows_producers => self.producer_command(),
@@ -186,9 +227,18 @@ impl Generator {
         if self.chance(4) {
             self.break_command(&mut command);
         }
+        // 7.0 wants an argument beside the name.
+        if command.len() > 1 && self.chance(1) {
+            return vec![[words("COMMAND GETKEYS"), command].concat()];
+        }
         let mut commands = if self.makes_consumers { Vec::new() } else { list_consumers(&command) };
         commands.push(command);
         commands
+    }
+
+    /// Whether the next command gets into a transaction.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.queue_left > 0
     }
 
     /// Whether something of that many per cent happens.
@@ -203,22 +253,36 @@ impl Generator {
     /// A key; the first ones more often.
     pub(super) fn key(&mut self) -> &'static str {
         if self.chance(3) {
-            "nosuchkey"
+            self.odd_name("nosuchkey")
         } else {
             KEYS[self.random.usize(0..KEYS.len()).min(self.random.usize(0..KEYS.len()))]
         }
     }
 
     pub(super) fn group(&mut self) -> &'static str {
-        if self.chance(2) {
-            "nosuchgroup"
+        if self.chance(3) {
+            self.odd_name("nosuchgroup")
         } else {
             GROUPS[self.random.usize(0..3).min(self.random.usize(0..3))]
         }
     }
 
     pub(super) fn consumer(&mut self) -> &'static str {
-        if self.chance(2) { "nosuchconsumer" } else { self.pick(CONSUMERS) }
+        if self.chance(5) { self.odd_name("nosuchconsumer") } else { self.pick(CONSUMERS) }
+    }
+
+    /// A name that looks like something else, or this one.
+    fn odd_name(&mut self, other: &'static str) -> &'static str {
+        if self.chance(50) { other } else { ODD_NAMES[self.random.usize(0..ODD_NAMES.len())] }
+    }
+
+    fn keyword(&mut self) -> Vec<u8> {
+        let newer = if self.claims && self.chance(25) { NEWER_KEYWORDS } else { KEYWORDS };
+        match self.pick(newer) {
+            // What waits for ever cannot be compared.
+            "BLOCK" => b"BLOCKS".to_vec(),
+            keyword => keyword.into(),
+        }
     }
 
     /// A count, most often a small one.
@@ -271,8 +335,7 @@ impl Generator {
 
     /// Breaks a command somewhere: an argument too few or too many, at another place, in other letters.
     fn break_command(&mut self, command: &mut Command) {
-        // What waits for ever cannot be compared.
-        if command.iter().any(|arg| arg.eq_ignore_ascii_case(b"BLOCK")) {
+        if may_wait(command) {
             return;
         }
         let at = self.random.usize(0..command.len());
@@ -285,8 +348,8 @@ impl Generator {
                 let other = self.random.usize(1..command.len());
                 command.swap(at.max(1), other);
             }
-            3 => command.insert(at + 1, not_block(self.pick(KEYWORDS))),
-            4 if at > 0 => command[at] = not_block(self.pick(KEYWORDS)),
+            3 => command.insert(at + 1, self.keyword()),
+            4 if at > 0 => command[at] = self.keyword(),
             5 if at > 0 => command[at] = self.odd_number().into_bytes(),
             _ => {
                 let flip = |byte: &u8| {
@@ -311,26 +374,49 @@ pub(super) fn list_consumers(command: &Command) -> Vec<Command> {
             .into_iter()
             .collect();
     }
-    let find = |word: &[u8]| command.iter().position(|arg| arg.eq_ignore_ascii_case(word));
-    let (Some(group_at), Some(keys_at)) = (find(b"GROUP"), find(b"STREAMS")) else { return Vec::new() };
-    if !command[0].eq_ignore_ascii_case(b"XREADGROUP") || command.len() < group_at + 3 {
-        return Vec::new();
-    }
-    let names = &command[group_at + 1..group_at + 3];
+    let Some((names, keys)) = find_readers(command) else { return Vec::new() };
     // IDs are no keys: what is made of them is refused.
-    command[keys_at + 1..]
-        .iter()
+    keys.iter()
         .map(|key| [&words("XGROUP CREATECONSUMER")[..], std::slice::from_ref(key), names].concat())
         .collect()
 }
 
-fn not_block(keyword: &str) -> Vec<u8> {
-    if keyword == "BLOCK" { b"BLOCKS".to_vec() } else { keyword.as_bytes().to_vec() }
+/// Some arguments of a command.
+type Arguments<'a> = &'a [Vec<u8>];
+
+/// The group and the consumer of an XREADGROUP, and its keys and IDs.
+fn find_readers(command: &Command) -> Option<(Arguments<'_>, Arguments<'_>)> {
+    let mut names = None;
+    let mut at = 1;
+    while let Some(option) = command.get(at) {
+        let is = |name: &[u8]| option.eq_ignore_ascii_case(name);
+        if is(b"STREAMS") && command[0].eq_ignore_ascii_case(b"XREADGROUP") {
+            return Some((names?, &command[at + 1..]));
+        }
+        if is(b"GROUP") {
+            names = Some(command.get(at + 1..at + 3)?);
+        }
+        at += match () {
+            () if is(b"GROUP") => 3,
+            () if is(b"NOACK") => 1,
+            () => 2,
+        };
+    }
+    None
+}
+
+/// Whether a command may have to wait.
+pub(super) fn may_wait(command: &Command) -> bool {
+    [&b"XREAD"[..], b"XREADGROUP"].iter().any(|name| command[0].eq_ignore_ascii_case(name))
+        && command.iter().any(|arg| arg.eq_ignore_ascii_case(b"BLOCK"))
 }
 
 /// Commands that show everything there is.
 pub(super) fn list_looks() -> Vec<Command> {
-    let mut looks = vec![words("DBSIZE"), words("EXISTS a b c d p q"), words("MGET p q a b c d")];
+    let keys = [KEYS, STRING_KEYS].concat().join(" ");
+    // What is due to expire still counts until somebody asks for it.
+    let mut looks = vec![words(&format!("EXISTS {keys}")), words(&format!("MGET {keys}"))];
+    looks.extend([words("DBSIZE"), words("KEYS *")]);
     for key in STRING_KEYS {
         looks.push(words(&format!("PEXPIRETIME {key}")));
         looks.push(words(&format!("OBJECT ENCODING {key}")));
@@ -340,7 +426,6 @@ pub(super) fn list_looks() -> Vec<Command> {
     }
     for key in KEYS {
         looks.push(words(&format!("TYPE {key}")));
-
         looks.push(words(&format!("PEXPIRETIME {key}")));
         looks.push(words(&format!("XINFO STREAM {key}")));
         looks.push(words(&format!("XINFO STREAM {key} FULL COUNT 0")));
@@ -357,5 +442,10 @@ pub(super) fn list_looks() -> Vec<Command> {
 
 /// A command from words apart by blanks.
 pub(super) fn words(line: &str) -> Command {
-    line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+    line.split(' ').map(to_bytes).collect()
+}
+
+/// A word whose characters are bytes: up to U+00FF.
+pub(super) fn to_bytes(word: &str) -> Vec<u8> {
+    word.chars().map(|byte| u8::try_from(byte).expect("characters stand for bytes")).collect()
 }

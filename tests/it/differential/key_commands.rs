@@ -22,8 +22,12 @@ impl Generator {
             }
             22..24 => words(&format!("MOVE {key} {}", self.pick(&["1", "0", "x", "99"]))),
             24..38 => self.expiry_command(),
-            38..40 => words(&format!("EXISTS {key} {}", self.key())),
-            40..42 => words(&format!("TOUCH {key} {}", self.key())),
+            38..39 => self.restore(key),
+            39..40 => {
+                words(self.pick(&["SWAPDB 0 1", "SWAPDB 0 1", "SWAPDB 1 0", "SWAPDB 0 x", "SWAPDB 0 99"]))
+            }
+            40..41 => words(&format!("EXISTS {key} {}", self.key())),
+            41..42 => words(&format!("TOUCH {key} {}", self.key())),
             42..45 => words(&format!("TYPE {key}")),
             45..48 => words(&format!("OBJECT ENCODING {key}")),
             48..50 => words(self.pick(&["DBSIZE", "KEYS *", "KEYS [ab]", "KEYS ?"])),
@@ -31,6 +35,36 @@ impl Generator {
             51..70 => self.set_command(),
             _ => self.string_command(),
         }
+    }
+
+    /// A value from elsewhere; now and then a damaged one.
+    fn restore(&mut self, key: &str) -> Command {
+        let time = self.pick(&["0", "0", "0", "100000000", "-1", "x"]);
+        let mut command = words(&format!("RESTORE {key} {time}"));
+        let mut payload = self.payloads[self.random.usize(0..self.payloads.len())].clone();
+        match self.random.u32(0..12) {
+            0 => payload.truncate(self.random.usize(0..payload.len())),
+            1 => {
+                let at = self.random.usize(0..payload.len());
+                payload[at] ^= 1 << self.random.u32(0..8);
+            }
+            _ => {}
+        }
+        command.push(payload);
+        for _ in 0..self.random.u32(0..3) {
+            let option = self.pick(&[
+                "REPLACE",
+                "REPLACE",
+                "REPLACE",
+                "ABSTTL",
+                "IDLETIME 3",
+                "FREQ 3",
+                "FREQ 256",
+                "NO",
+            ]);
+            command.extend(words(option));
+        }
+        command
     }
 
     fn expiry_command(&mut self) -> Command {

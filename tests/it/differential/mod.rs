@@ -14,6 +14,7 @@ mod generator;
 mod idempotency;
 mod key_commands;
 mod pair;
+mod payloads;
 mod recovery;
 mod references;
 mod shrink;
@@ -50,7 +51,7 @@ fn check(protocol: u8) {
     let (wanted, started) = (commands_wanted(60_000), Instant::now());
     let mut pair = Pair::start(protocol);
     for seed in first_seed().. {
-        let mut generator = Generator::new(seed, pair.version);
+        let mut generator = Generator::new(seed, pair.version, pair.payloads.clone());
         let commands: Vec<Command> = (0..ROUND_COMMANDS).flat_map(|_| generator.next()).collect();
         if let Some(difference) = pair.replay(&commands) {
             eprintln!("seed {seed}: {difference}\nshrinking {} commands", difference.at + 1);

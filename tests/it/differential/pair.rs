@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 
 use super::Command;
 use super::compare::is_same;
 use super::deviations::PARTINGS;
+use super::payloads::dump_values;
 use crate::harness::{Client, Program, Reply, Server};
 
 /// The two servers.
@@ -14,6 +16,8 @@ pub(super) struct Pair {
     pub(super) theirs: Server,
     /// The version that redis-server says it is.
     pub(super) version: (u32, u32),
+    /// Values that redis-server dumped.
+    pub(super) payloads: Rc<[Vec<u8>]>,
     protocol: u8,
     refused: u64,
     compared: u64,
@@ -48,9 +52,11 @@ const PIPELINE: usize = 32;
 impl Pair {
     pub(super) fn start(protocol: u8) -> Self {
         let theirs = Server::start(Program::Redis, &["--appendonly", "no"]);
+        let version = theirs.version();
         Self {
             ours: Server::millstream(&[]),
-            version: theirs.version(),
+            version,
+            payloads: dump_values(&mut theirs.client(), version),
             theirs,
             protocol,
             refused: 0,
@@ -178,7 +184,7 @@ impl Pair {
 }
 
 /// Keeps account of the transaction that the connection is in.
-fn note_queued(command: &Command, reply: &Reply, queued: &mut Vec<Command>) {
+pub(super) fn note_queued(command: &Command, reply: &Reply, queued: &mut Vec<Command>) {
     if *reply == Reply::Simple("QUEUED".to_owned()) {
         queued.push(command.clone());
     } else if [&b"EXEC"[..], b"DISCARD"].iter().any(|name| command[0].eq_ignore_ascii_case(name)) {

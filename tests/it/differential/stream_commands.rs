@@ -1,7 +1,7 @@
 //! Random commands on streams and groups.
 
 use super::Command;
-use super::generator::{Generator, words};
+use super::generator::{Generator, to_bytes, words};
 
 /// Idle times that a claim sets or asks for. They are hours apart, so that a test's own minutes decide nothing.
 const IDLE_TIMES_MS: &[&str] = &["0", "10000000", "50000000", "200000000"];
@@ -11,6 +11,7 @@ const IDLE_MINIMA_MS: &[&str] = &["0", "0", "5000000", "30000000", "100000000", 
 impl Generator {
     pub(super) fn stream_command(&mut self) -> Command {
         match self.random.u32(0..100) {
+            0..4 if self.hands_back => self.xnack(),
             0..24 => self.xadd(),
             24..28 => self.xtrim(),
             28..32 => self.xdel(),
@@ -122,20 +123,31 @@ impl Generator {
         command
     }
 
-    fn push_read_options(&mut self, command: &mut Command, with_noack: bool) {
+    /// Options of XREAD and XREADGROUP, in any order, and the word before the keys.
+    fn push_read_options(&mut self, command: &mut Command, with_group: bool) {
+        let mut options: Vec<Command> = Vec::new();
         if self.chance(50) {
-            command.push(b"COUNT".to_vec());
-            command.push(self.count().into_bytes());
+            options.push(vec![b"COUNT".to_vec(), self.count().into_bytes()]);
         }
         if self.chance(2) {
-            command.push(b"BLOCK".to_vec());
-            command.push(
-                self.pick(&["1", "1", "1", "-1", "x", "1.5", "9223372036854775808"]).as_bytes().to_vec(),
-            );
+            let time = self.pick(&["1", "1", "1", "-1", "x", "1.5", "9223372036854775808"]);
+            options.push(words(&format!("BLOCK {time}")));
         }
-        if with_noack && self.chance(15) {
-            command.push(b"NOACK".to_vec());
+        if with_group && self.chance(15) {
+            options.push(words("NOACK"));
         }
+        if with_group && self.claims && self.chance(25) {
+            options.push(vec![b"CLAIM".to_vec(), self.idle_min()]);
+        }
+        if self.bounds_reads && self.chance(20) {
+            options.push(vec![b"MAXCOUNT".to_vec(), self.count().into_bytes()]);
+        }
+        if self.bounds_reads && self.chance(20) {
+            let size = self.random.u32(1..400).to_string();
+            options.push(words(&format!("MAXSIZE {size}")));
+        }
+        self.random.shuffle(&mut options);
+        command.extend(options.into_iter().flatten());
         command.push(b"STREAMS".to_vec());
     }
 
@@ -143,7 +155,7 @@ impl Generator {
     fn push_keys_and_ids(&mut self, command: &mut Command, mut id: impl FnMut(&mut Self) -> String) {
         let count = if self.chance(75) { 1 } else { self.random.u32(2..4) };
         for _ in 0..count {
-            command.push(self.key().into());
+            command.push(to_bytes(self.key()));
         }
         for _ in 0..count {
             command.push(id(self).into_bytes());
@@ -179,6 +191,22 @@ impl Generator {
         command
     }
 
+    fn xnack(&mut self) -> Command {
+        let mode = self.pick(&["SILENT", "FAIL", "FAIL", "FATAL", "NO"]);
+        let mut command = words(&format!("XNACK {} {} {mode} IDS", self.key(), self.group()));
+        let number_at = command.len();
+        self.push_ids(&mut command, 5);
+        let number = (command.len() - number_at).to_string();
+        command.insert(number_at, if self.chance(4) { self.odd_number() } else { number }.into_bytes());
+        if self.chance(20) {
+            command.extend([b"RETRYCOUNT".to_vec(), self.count().into_bytes()]);
+        }
+        if self.chance(30) {
+            command.push(b"FORCE".to_vec());
+        }
+        command
+    }
+
     fn xpending(&mut self) -> Command {
         let mut command = words(&format!("XPENDING {} {}", self.key(), self.group()));
         if self.chance(85) {
@@ -188,7 +216,7 @@ impl Generator {
             }
             command.extend([self.bound().into_bytes(), self.bound().into_bytes(), self.count().into_bytes()]);
             if self.chance(40) {
-                command.push(self.consumer().into());
+                command.push(to_bytes(self.consumer()));
             }
         }
         command
@@ -211,7 +239,7 @@ impl Generator {
                 1 => {
                     command.push(b"TIME".to_vec());
                     // Long ago, and in the future, which counts as now.
-                    command.push(self.pick(&["0", "1000", "9000000000000"]).into());
+                    command.push(self.pick(&["0", "1000", "2000", "3000", "9000000000000"]).into());
                 }
                 2 => {
                     command.push(b"RETRYCOUNT".to_vec());
