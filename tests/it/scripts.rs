@@ -48,6 +48,7 @@ scripts! {
     server_info
     stream_add
     stream_claim
+    stream_counters
     stream_idempotency
     stream_nack
     stream_read_limits

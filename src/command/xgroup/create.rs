@@ -71,11 +71,14 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         settings = configure(&mut stream, &context.shared.config, keys.replaying);
         keys.insert(&key, Value::Stream(stream), None);
     }
-    let group = engine::Group::new(id, options.entries_read);
-    if !find_stream(keys, &key)?.groups_mut().create(names.group, group) {
+    let replaying = keys.replaying;
+    let stream = find_stream(keys, &key)?;
+    let entries_read = options.limit_entries_read(stream, replaying);
+    let group = engine::Group::new(id, entries_read);
+    if !stream.groups_mut().create(names.group, group) {
         return Err(CommandError::BusyGroup);
     }
-    let effect = keys.begin_effect(5 + usize::from(made) + 2 * usize::from(options.entries_read.is_some()));
+    let effect = keys.begin_effect(5 + usize::from(made) + 2 * usize::from(entries_read.is_some()));
     effect.arg(b"XGROUP");
     effect.arg(b"CREATE");
     effect.arg(names.key);
@@ -84,7 +87,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     if made {
         effect.arg(b"MKSTREAM");
     }
-    if let Some(read) = options.entries_read {
+    if let Some(read) = entries_read {
         effect.arg(b"ENTRIESREAD");
         effect.arg_integer(read as i64);
     }

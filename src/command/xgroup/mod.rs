@@ -84,6 +84,14 @@ fn parse_options(request: Request<'_>, name: &'static str) -> Result<Options, Co
     Ok(options)
 }
 
+impl Options {
+    /// What the group is to have read: since Redis 8.2.2 no more than was added. What the log says is taken as it is, since
+    /// the stream's counter may have been lowered afterwards.
+    fn limit_entries_read(&self, stream: &Stream, replaying: bool) -> Option<u64> {
+        self.entries_read.map(|read| if replaying { read } else { read.min(stream.entries_added()) })
+    }
+}
+
 /// Refuses options that are given twice: Redis has no place for them, and says so once it has found key and group.
 fn check_len_max(request: Request<'_>, len_max: usize) -> Result<(), CommandError> {
     if request.len() > len_max { Err(wrong_subcommand(request)) } else { Ok(()) }

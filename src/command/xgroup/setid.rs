@@ -53,11 +53,13 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         b"$" => last_id,
         id => parse_stream_id(id, 0)?,
     };
+    let replaying = keys.replaying;
+    let entries_read = options.limit_entries_read(find_stream(keys, &key)?, replaying);
     let group = find_group(keys, &key, request.arg(3))?;
     group.last_delivered_id = id;
-    group.entries_read = options.entries_read;
+    group.entries_read = entries_read;
     let names = Names { key: key.bytes, group: request.arg(3), consumer: b"" };
-    write_group_position(keys, names, id, options.entries_read);
+    write_group_position(keys, names, id, entries_read);
     keys.changed(&key, Change::Metadata);
     context.reply.ok();
     Ok(Outcome::Done)

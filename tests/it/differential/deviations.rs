@@ -332,6 +332,26 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
             found
         },
     },
+    // Since 8.2.2 ENTRIESREAD is held to the number of entries added, and what is counted from there is less than before.
+    Deviation {
+        name: "XINFO: more read than was added",
+        until: (8, 4),
+        reconcile: |comparison| {
+            let mut found = false;
+            let mut adopt = |ours: &mut Reply, theirs: &Reply| {
+                let read = |reply: &Reply| match reply.field("entries-read") {
+                    Some(Reply::Integer(read)) => Some(*read),
+                    _ => None,
+                };
+                if read(ours).zip(read(theirs)).is_some_and(|(ours, theirs)| ours < theirs) {
+                    found |= adopt_field(ours, theirs, "entries-read");
+                    adopt_field(ours, theirs, "lag");
+                }
+            };
+            for_groups(comparison, &mut adopt);
+            found
+        },
+    },
     // Since 7.2.6 a group before the first entry, with nothing deleted after that, lags by the stream's length, and a delivery
     // to it sets its counter anew; before, the counter just counted on, and after a trimming was wrong.
     Deviation {
