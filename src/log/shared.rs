@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -27,6 +28,15 @@ use super::rewrite::RewriteHistory;
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::storage::{DirectoryLock, Storage, append_all};
 use super::waiters::Waiters;
+
+/// A sync that takes less is not worth waiting for others with whom to share it.
+const SLOW_SYNC: Duration = Duration::from_micros(500);
+/// The log thread waits up to this part of a sync's time for others who may want the next one,
+const GATHERING_PART: u32 = 2;
+/// no longer than this,
+const GATHERING_MAX: Duration = Duration::from_millis(4);
+/// and looks whether they are there as often as this.
+const GATHERING_STEP: Duration = Duration::from_micros(50);
 
 /// What the threads share of an open log: its buffer, its file, and how far each has come.
 pub(super) struct Shared {
@@ -90,6 +100,15 @@ impl fmt::Debug for Shared {
             .field("latch", &self.latch)
             .finish_non_exhaustive()
     }
+}
+
+/// Who is expected to want the next sync. Connections that send one command after another, and were served by the last sync, are
+/// back in a moment: without waiting for them they fall into two halves, each of which waits while the other's sync is made.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    waiters: usize,
+    /// They are waited for no longer.
+    until: Instant,
 }
 
 /// What ended the log thread's sleep.
@@ -237,17 +256,17 @@ impl Shared {
     }
 
     /// Makes what is written durable. After a write failed, what was written before it may still be synced; after a sync
-    /// failed, nothing may.
-    pub(super) fn sync(&self) -> Result<(), Arc<LogError>> {
+    /// failed, nothing may. Answers how many waited for it.
+    pub(super) fn sync(&self) -> Result<usize, Arc<LogError>> {
         let _one_at_a_time = self.syncing.lock();
         if self.sync_failed.load(Ordering::Acquire) {
-            return self.check_latch();
+            return self.check_latch().map(|()| 0);
         }
         let (increment, end) = {
             let writer = self.writer.lock();
             let end = self.written();
             if self.durable() >= end {
-                return Ok(());
+                return Ok(0);
             }
             (writer.increment.clone(), end)
         };
@@ -255,7 +274,7 @@ impl Shared {
     }
 
     /// Syncs a file, after which everything up to `end` is durable. The caller holds `syncing`.
-    fn sync_file(&self, increment: &Increment, end: Position) -> Result<(), Arc<LogError>> {
+    fn sync_file(&self, increment: &Increment, end: Position) -> Result<usize, Arc<LogError>> {
         let started = Instant::now();
         let result = increment.file.sync();
         let took = started.elapsed();
@@ -266,8 +285,7 @@ impl Shared {
             return Err(self.latch(LogError::system(LogOperation::Sync, &increment.path, error)));
         }
         self.durable.store(end.0, Ordering::Release);
-        self.waiters.wake(end);
-        Ok(())
+        Ok(self.waiters.wake(end))
     }
 
     /// Has `next` written to after the next switch.
@@ -357,13 +375,15 @@ impl Shared {
     /// The log thread.
     pub(super) fn run(&self) {
         let mut due = Instant::now() + self.sync_interval;
+        let mut expected = Expected { waiters: 0, until: due };
         loop {
             // Failures latch, which is where they are reported.
             match self.sleep_until(due) {
                 Wake::Stop => return,
                 Wake::SyncWanted => {
+                    self.gather(expected);
                     let _ = self.write_out();
-                    let _ = self.sync();
+                    expected = self.expect(self.sync().unwrap_or_default());
                 }
                 Wake::Interval => {
                     let _ = self.write_out();
@@ -379,6 +399,20 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Waits for those who are expected to want a sync; see [`Expected`].
+    fn gather(&self, expected: Expected) {
+        while self.waiters.waiting() < expected.waiters && Instant::now() < expected.until {
+            thread::sleep(GATHERING_STEP);
+        }
+    }
+
+    /// Whom the next sync is to wait for, after one that served so many.
+    fn expect(&self, served: usize) -> Expected {
+        let last_sync = Duration::from_micros(self.last_sync_us.load(Ordering::Relaxed));
+        let waiters = if last_sync < SLOW_SYNC { 0 } else { served + self.waiters.waiting() };
+        Expected { waiters, until: Instant::now() + (last_sync / GATHERING_PART).min(GATHERING_MAX) }
     }
 
     fn sleep_until(&self, due: Instant) -> Wake {
@@ -398,13 +432,13 @@ impl Shared {
     }
 
     pub(super) fn close(&self) -> Result<(), Arc<LogError>> {
-        let mut result = self.write_out().and_then(|()| self.sync());
+        let mut result = self.write_out().and_then(|()| self.sync()).map(drop);
         if result.is_ok() && self.written() > Position::START {
             // Tells recovery that the last chunks were durable, so that damage in them is not taken for a torn tail.
             let mut buffer = self.buffer.lock();
             self.appended.store(buffer.append_empty_chunk().0, Ordering::Release);
             drop(buffer);
-            result = self.write_out().and_then(|()| self.sync());
+            result = self.write_out().and_then(|()| self.sync()).map(drop);
         }
         result = result.and_then(|()| self.check_latch());
         // A rewrite that goes on leaves the files alone from now on.

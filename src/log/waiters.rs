@@ -10,7 +10,14 @@ use super::position::Position;
 /// The tasks that wait for positions, whichever runtimes they are on.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    list: Mutex<Slab<Waiter>>,
+    list: Mutex<List>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    waiters: Slab<Waiter>,
+    /// How many of them are yet to be woken.
+    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -26,26 +33,39 @@ impl Waiters {
         let mut list = self.list.lock();
         let waiter = Waiter { position, waker: Some(waker.clone()) };
         match *key {
-            Some(key) => list[key] = waiter,
-            None => *key = Some(list.insert(waiter)),
+            Some(key) => {
+                let before = std::mem::replace(&mut list.waiters[key], waiter);
+                list.waiting += usize::from(before.waker.is_none());
+            }
+            None => {
+                *key = Some(list.waiters.insert(waiter));
+                list.waiting += 1;
+            }
         }
     }
 
     /// Takes a task off the list.
     pub(super) fn remove(&self, key: usize) {
-        self.list.lock().remove(key);
+        let mut list = self.list.lock();
+        let waiter = list.waiters.remove(key);
+        list.waiting -= usize::from(waiter.waker.is_some());
     }
 
-    /// Wakes the tasks that wait for a position up to `position`.
-    pub(super) fn wake(&self, position: Position) {
+    /// Wakes the tasks that wait for a position up to `position`, and answers how many they are.
+    pub(super) fn wake(&self, position: Position) -> usize {
         let mut wakers = Vec::new();
-        for (_, waiter) in self.list.lock().iter_mut() {
+        let mut list = self.list.lock();
+        for (_, waiter) in list.waiters.iter_mut() {
             if waiter.position <= position {
                 wakers.extend(waiter.waker.take());
             }
         }
+        list.waiting -= wakers.len();
+        drop(list);
+        let count = wakers.len();
         // Outside the lock: a woken task may run, and come back here, at once.
         wakers.into_iter().for_each(Waker::wake);
+        count
     }
 
     /// Wakes all tasks.
@@ -53,8 +73,13 @@ impl Waiters {
         self.wake(Position(u64::MAX));
     }
 
+    /// How many tasks are yet to be woken.
+    pub(super) fn waiting(&self) -> usize {
+        self.list.lock().waiting
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.list.lock().len()
+        self.list.lock().waiters.len()
     }
 }

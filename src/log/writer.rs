@@ -121,7 +121,7 @@ impl Log {
     pub fn sync_all(&self) -> Result<(), Arc<LogError>> {
         self.shared.as_ref().map_or(Ok(()), |shared| {
             shared.write_out()?;
-            shared.sync()
+            shared.sync().map(drop)
         })
     }
 

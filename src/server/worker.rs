@@ -15,13 +15,17 @@ use super::transaction;
 use crate::clock;
 use crate::command::{Blocked, CommandError};
 use crate::config::settings;
-use crate::log::{Effects, FsyncPolicy};
+use crate::log::{Effects, FsyncPolicy, Position};
 use crate::net::{Input, Progress, Service, serve};
 use crate::protocol::{Reply, RequestDecoder};
 use crate::state::{ClientHandle, Keys, ServedReply, Session, Shared, Unblock, Waiter};
 
 /// A timer for a blocked command runs for no longer than this, in milliseconds; then it is set again.
 const RETRY_MS_MAX: u64 = 60 * 60 * 1000;
+
+/// Under `appendfsync always` connections execute on while what they changed is not durable, up to so many bytes of the log; if the
+/// disk is slower than that, they wait.
+const UNSYNCED_BYTES_MAX: u64 = 64 << 20;
 
 /// A connection that is handed to a worker thread.
 #[derive(Debug)]
@@ -289,6 +293,7 @@ impl Worker {
 
 impl Service for Worker {
     type Connection = Connection;
+    type Mark = Position;
 
     fn execute(&self, connection: &mut Connection, input: &mut Input, output: &mut Vec<u8>) -> Progress {
         if connection.waiting.is_some() {
@@ -325,16 +330,35 @@ impl Service for Worker {
         self.start_waiting(connection, end)
     }
 
-    async fn settle(&self, connection: &mut Connection) -> bool {
+    fn mark(&self, connection: &Connection) -> Position {
+        connection.session.position
+    }
+
+    fn may_run_ahead(&self, mark: Position) -> bool {
         let log = self.shared().log();
-        let position = connection.session.position;
+        log.policy() == FsyncPolicy::Always
+            && !self.is_settled(mark)
+            && log.appended().bytes() - log.durable().bytes() < UNSYNCED_BYTES_MAX
+    }
+
+    fn is_settled(&self, mark: Position) -> bool {
+        let log = self.shared().log();
+        mark <= if log.policy() == FsyncPolicy::Always { log.durable() } else { log.written() }
+    }
+
+    async fn settle(&self, mark: Position) -> bool {
+        let log = self.shared().log();
         let result = if log.policy() == FsyncPolicy::Always {
-            log.durable_at(position).await
-        } else if log.written() < position {
+            if log.durable() < mark {
+                // The other connections of this thread that are ready execute first: one sync serves them all.
+                tokio::task::yield_now().await;
+            }
+            log.durable_at(mark).await
+        } else if log.written() < mark {
             // The other connections of this thread that are ready execute first: one write serves
             // them all.
             tokio::task::yield_now().await;
-            if log.written() < position { log.write_out() } else { Ok(()) }
+            if log.written() < mark { log.write_out() } else { Ok(()) }
         } else {
             Ok(())
         };
