@@ -13,7 +13,7 @@ use crate::number::parse_u64;
 use crate::protocol::{Protocol, Reply, Request};
 use crate::state::{ClientHandle, Keys, Session, ShardSet, Shared};
 
-/// Executes the log's commands, with every shard locked throughout.
+/// Executes the log's commands, with every shard locked (see [`Self::let_others_in`]).
 pub struct Replay<'r, 'k> {
     shared: &'r Arc<Shared>,
     metrics: &'r WorkerMetrics,
@@ -38,6 +38,12 @@ impl<'r, 'k> Replay<'r, 'k> {
         keys.start_replaying();
         let session = Session::new(Arc::new(ClientHandle::detached(keys.now_ms)), true);
         Self { shared, metrics, session, keys, reply: Reply::new(Protocol::Resp2) }
+    }
+
+    /// Has others get at the data for a moment: what they may do while the log is read leaves it as it is.
+    pub fn let_others_in(&mut self) {
+        self.keys.release();
+        self.keys.acquire(ShardSet::All);
     }
 
     /// Removes all data.

@@ -31,6 +31,15 @@ pub struct LoadProgress {
     pub total_bytes: AtomicU64,
 }
 
+impl LoadProgress {
+    /// The part that is read, of 100.
+    pub fn percentage(&self) -> f64 {
+        let (loaded, total) =
+            (self.loaded_bytes.load(Ordering::Relaxed), self.total_bytes.load(Ordering::Relaxed));
+        loaded as f64 / total.max(1) as f64 * 100.0
+    }
+}
+
 /// A torn tail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppedTail {

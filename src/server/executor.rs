@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Instant;
 
 use super::blocking::serve_ready;
@@ -137,7 +137,10 @@ impl Executor {
         let now_ms = clock::unix_ms();
         let shared = &*self.shared;
         let buffer = std::mem::take(effects);
+        // Before the log is taken: a batch that begins while the log is read has none, to its end.
+        let loading = shared.loading.load(Acquire);
         let mut keys = Keys::new(&shared.store, shared.log(), &self.metrics, buffer, now_ms);
+        keys.loading = loading;
         let mut limits = self.limits(session);
         let mut stopwatch = Stopwatch::start(&shared.config);
         let end = loop {
@@ -203,7 +206,7 @@ impl Executor {
         stopwatch: &mut Stopwatch,
     ) -> Step {
         let reply_start = reply.len();
-        let step = match self.admit(session, request) {
+        let step = match self.admit(session, keys.loading, request) {
             Ok(Admission::Execute(command)) => {
                 self.execute_admitted(session, keys, reply, request, command, stopwatch)
             }
@@ -244,7 +247,12 @@ impl Executor {
 
     /// Finds the command and checks all that can be checked without a look at the data.
     #[inline]
-    fn admit(&self, session: &Session, request: Request<'_>) -> Result<Admission<'static>, CommandError> {
+    fn admit(
+        &self,
+        session: &Session,
+        loading: bool,
+        request: Request<'_>,
+    ) -> Result<Admission<'static>, CommandError> {
         let command = self.find(request)?;
         let flags = command.spec.flags;
         if !session.authenticated && !flags.contains(Flags::NO_AUTH) {
@@ -256,6 +264,10 @@ impl Executor {
         {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::MisConf(failure.reason().to_string()));
+        }
+        if loading && !flags.contains(Flags::LOADING) {
+            self.metrics.commands[command.index].rejected.add(1);
+            return Err(CommandError::Loading);
         }
         if session.transaction.is_some() && flags.contains(Flags::NO_MULTI) {
             self.metrics.commands[command.index].rejected.add(1);

@@ -13,6 +13,7 @@
 mod background;
 mod blocking;
 mod executor;
+mod loading;
 mod startup;
 mod transaction;
 mod worker;

@@ -13,15 +13,14 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::background;
 use super::worker::{self, Handover, WorkerHandle};
+use super::{background, loading};
 use crate::clock;
-use crate::command::{Replay, uncounted};
 use crate::config::{Config, settings};
-use crate::log::{DiskStorage, Effects, LoadProgress, Log, LogError, LogSettings, recover};
+use crate::log::LogError;
 use crate::net::{Listener, bind};
 use crate::process;
-use crate::state::{Keys, Shared};
+use crate::state::Shared;
 
 /// How long the server waits for its connections to close when it ends.
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(10);
@@ -102,21 +101,32 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     if let Some(listener) = listeners.first() {
         shared.port.store(listener.address().port(), Relaxed);
     }
-    open_log(&shared)?;
     let (handles, threads) = start_workers(&shared)?;
     let handles = Arc::new(handles);
     for listener in listeners {
         tracing::info!("Listening on {}", listener.address());
         tokio::spawn(accept(shared.clone(), listener, handles.clone()));
     }
-    let background = tokio::spawn(background::run(shared.clone()));
-    tracing::info!("Ready to accept connections, {workers} worker thread(s)");
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("Received SIGTERM, ending"),
-        _ = interrupt.recv() => tracing::info!("Received SIGINT, ending"),
-        () = shared.shutdown.notified() => tracing::info!("SHUTDOWN was asked for, ending"),
+    let mut loading = loading::start(&shared)?;
+    let mut background = None;
+    loop {
+        tokio::select! {
+            // It is gone without a word only in a panic, which ends the process.
+            Ok(loaded) = &mut loading, if background.is_none() => {
+                loaded?;
+                background = Some(tokio::spawn(background::run(shared.clone())));
+                tracing::info!("Ready to accept connections, {workers} worker thread(s)");
+                continue;
+            }
+            _ = terminate.recv() => tracing::info!("Received SIGTERM, ending"),
+            _ = interrupt.recv() => tracing::info!("Received SIGINT, ending"),
+            () = shared.shutdown.notified() => tracing::info!("SHUTDOWN was asked for, ending"),
+        }
+        break;
     }
-    background.abort();
+    if let Some(background) = background {
+        background.abort();
+    }
     stop(&shared, handles, threads).await;
     Ok(())
 }
@@ -188,34 +198,6 @@ fn resolve(host: &str) -> io::Result<IpAddr> {
             .map(|address| address.ip())
             .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)),
     }
-}
-
-/// Reads the log, and goes on with it.
-fn open_log(shared: &Arc<Shared>) -> Result<(), StartupError> {
-    if !shared.config.boolean(settings::APPENDONLY) {
-        shared.set_log(Log::disabled());
-        return Ok(());
-    }
-    let started = Instant::now();
-    let progress = LoadProgress::default();
-    let metrics = uncounted();
-    let recovered = {
-        let mut keys = Keys::new(&shared.store, shared.log(), &metrics, Effects::new(), clock::unix_ms());
-        let mut replay = Replay::new(shared, &metrics, &mut keys);
-        let settings = shared.recovery_settings();
-        recover(&DiskStorage, &settings, &progress, &mut |request| replay.apply(*request))?
-    };
-    let replayed = &recovered.replayed;
-    if replayed.commands > 0 {
-        tracing::info!(
-            "DB loaded from append only file: {} commands, {} bytes, {:.3} seconds",
-            replayed.commands,
-            replayed.bytes,
-            started.elapsed().as_secs_f64()
-        );
-    }
-    shared.set_log(Log::start(&DiskStorage, recovered, LogSettings::new(shared.fsync_policy()))?);
-    Ok(())
 }
 
 fn start_workers(shared: &Arc<Shared>) -> Result<(Vec<WorkerHandle>, Vec<JoinHandle<()>>), StartupError> {
@@ -322,6 +304,10 @@ async fn stop(shared: &Arc<Shared>, workers: Arc<Vec<WorkerHandle>>, threads: Ve
         tracing::debug!("All connections are closed, {} worker thread(s) to end", threads.len());
     } else {
         tracing::warn!("{} connection(s) did not close in time", shared.clients.len());
+    }
+    if shared.loading.load(Relaxed) {
+        tracing::info!("The log was not read to its end, and is as it was, bye");
+        return;
     }
     match shared.log().close() {
         Ok(()) => tracing::info!("The log is synced, bye"),

@@ -68,6 +68,8 @@ pub struct Keys<'a> {
     pub now_ms: u64,
     /// The effects come from the log: nothing expires by the clock, and nothing is logged again.
     pub replaying: bool,
+    /// The log is still being read by another: only what leaves the data alone is executed.
+    pub loading: bool,
     /// Lookups leave the access time as it is (CLIENT NO-TOUCH).
     pub no_touch: bool,
     /// Keys that changed while somebody waits for them; served when the command is through.
@@ -96,6 +98,7 @@ impl<'a> Keys<'a> {
             db: 0,
             now_ms,
             replaying: false,
+            loading: false,
             no_touch: false,
             ready: Vec::new(),
         }

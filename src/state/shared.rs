@@ -1,7 +1,10 @@
 //! What all connections share.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU16, AtomicU64,
+    Ordering::{Relaxed, Release},
+};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -13,7 +16,7 @@ use super::slowlog::SlowLog;
 use super::store::Store;
 use crate::clock;
 use crate::config::{AppendFsync, Config, settings};
-use crate::log::{FsyncPolicy, Log, LogPaths, RecoverySettings};
+use crate::log::{FsyncPolicy, LoadProgress, Log, LogPaths, RecoverySettings};
 use crate::metrics::Metrics;
 use crate::process::{self, AllocatorBytes};
 
@@ -61,6 +64,8 @@ pub struct Shared {
     pub port: AtomicU16,
     /// The log is being read: commands that touch data are refused.
     pub loading: AtomicBool,
+    /// How far the reading has come.
+    pub load_progress: LoadProgress,
     /// Keys expire in the background (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
     /// The pause that is in force.
@@ -115,6 +120,7 @@ impl Shared {
             workers,
             port: AtomicU16::new(0),
             loading: AtomicBool::new(true),
+            load_progress: LoadProgress::default(),
             active_expire: AtomicBool::new(true),
             pause: Mutex::new(None),
             paused: AtomicBool::new(false),
@@ -186,7 +192,7 @@ impl Shared {
     pub fn set_log(&self, log: Log) {
         let first = self.log.set(log).is_ok();
         debug_assert!(first, "a server has one log");
-        self.loading.store(false, Relaxed);
+        self.loading.store(false, Release);
     }
 }
 

@@ -12,6 +12,7 @@ mod durability;
 mod fuzzing;
 mod harness;
 mod layers;
+mod loading;
 mod protocol;
 mod rewrite;
 mod scripts;

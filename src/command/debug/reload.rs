@@ -15,6 +15,9 @@ const FAILED: CommandError =
 /// is appended meanwhile.
 pub(super) fn reload(context: &mut Context<'_, '_>) -> Result<(), CommandError> {
     let shared = context.shared;
+    if shared.loading.load(Relaxed) {
+        return Err(CommandError::Loading);
+    }
     let log = shared.log();
     if !log.is_enabled() {
         return Err(CommandError::Other("ERR There is no append-only file to load: appendonly is no"));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Lines;
 use crate::command::context::Context;
 use crate::log::LogStatistics;
+use crate::state::Shared;
 
 pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     let shared = context.shared;
@@ -38,6 +39,22 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
         lines.flag("aof_pending_bio_fsync", log.unsynced_bytes > 0);
         lines.field("aof_delayed_fsync", log.delayed_sync_count);
     }
+    if shared.loading.load(Relaxed) {
+        write_loading(shared, lines);
+    }
+}
+
+fn write_loading(shared: &Shared, lines: &mut Lines) {
+    let progress = &shared.load_progress;
+    let (loaded, total) = (progress.loaded_bytes.load(Relaxed), progress.total_bytes.load(Relaxed));
+    let elapsed_s = shared.started.elapsed().as_secs_f64();
+    let left_s = elapsed_s * total.saturating_sub(loaded) as f64 / loaded.max(1) as f64;
+    lines.field("loading_start_time", shared.started_ms / 1000);
+    lines.field("loading_total_bytes", total);
+    lines.field("loading_rdb_used_mem", 0);
+    lines.field("loading_loaded_bytes", loaded);
+    lines.field("loading_loaded_perc", format_args!("{:.2}", progress.percentage()));
+    lines.field("loading_eta_seconds", left_s as u64);
 }
 
 fn write_rewrites(lines: &mut Lines, log: &LogStatistics) {

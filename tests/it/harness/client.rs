@@ -19,9 +19,14 @@ pub(crate) struct Client {
 impl Client {
     #[track_caller]
     pub(crate) fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).expect("it listens");
+        Self::try_connect(port).expect("it listens")
+    }
+
+    /// The same; `None` when nobody listens.
+    pub(crate) fn try_connect(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).ok()?;
         stream.set_nodelay(true).unwrap();
-        Self { stream, received: Vec::new(), start: 0, is_resp3: false }
+        Some(Self { stream, received: Vec::new(), start: 0, is_resp3: false })
     }
 
     /// Speaks RESP2 or RESP3 (HELLO 3) from here on.

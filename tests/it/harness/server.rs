@@ -64,6 +64,19 @@ impl Server {
         server
     }
 
+    /// A server with an empty directory that is yet to be started.
+    pub(crate) fn prepare_millstream(arguments: &[&str]) -> Self {
+        Self::prepare(Program::Millstream, arguments)
+    }
+
+    /// Starts it and waits for nothing.
+    #[track_caller]
+    pub(crate) fn start_without_waiting(&mut self) {
+        assert!(self.child.is_none(), "it runs");
+        self.port = find_free_port();
+        self.spawn();
+    }
+
     fn prepare(program: Program, arguments: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("it-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         fs::create_dir(dir.path().join("data")).unwrap();

@@ -1,0 +1,86 @@
+//! Reading the log at the start, in a thread of its own: clients connect meanwhile, and are told to wait.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::startup::StartupError;
+use crate::clock;
+use crate::command::{Replay, uncounted};
+use crate::config::settings;
+use crate::log::{DiskStorage, Effects, LoadProgress, Log, LogError, LogSettings, recover};
+use crate::state::{Keys, Shared};
+
+/// After so many commands, those that may be executed while the log is read (INFO) get at the data.
+const COMMANDS_PER_TURN: u64 = 1024;
+/// The time from one line about the progress to the next.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Begins to read the log. What comes of it is sent once the server has its log and may serve all commands.
+///
+/// # Errors
+/// The thread cannot be started.
+pub(super) fn start(shared: &Arc<Shared>) -> Result<oneshot::Receiver<Result<(), LogError>>, StartupError> {
+    let (sender, receiver) = oneshot::channel();
+    let shared = shared.clone();
+    std::thread::Builder::new()
+        .name("loading".into())
+        .spawn(move || {
+            // Nobody waits any more when the server was told to end.
+            let _ = sender.send(load(&shared));
+        })
+        .map_err(|cause| StartupError::System { what: "Can't start the loading thread", cause })?;
+    Ok(receiver)
+}
+
+/// Reads the log, and goes on with it.
+fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
+    if !shared.config.boolean(settings::APPENDONLY) {
+        shared.set_log(Log::disabled());
+        return Ok(());
+    }
+    let started = Instant::now();
+    let progress = &shared.load_progress;
+    let metrics = uncounted();
+    let recovered = {
+        let mut keys = Keys::new(&shared.store, shared.log(), &metrics, Effects::new(), clock::unix_ms());
+        let mut replay = Replay::new(shared, &metrics, &mut keys);
+        let mut commands = 0_u64;
+        let mut report_at = started + REPORT_INTERVAL;
+        recover(&DiskStorage, &shared.recovery_settings(), progress, &mut |request| {
+            commands += 1;
+            if commands.is_multiple_of(COMMANDS_PER_TURN) {
+                replay.let_others_in();
+                if Instant::now() >= report_at {
+                    report_at += REPORT_INTERVAL;
+                    report(progress, commands);
+                }
+            }
+            replay.apply(*request)
+        })?
+    };
+    let replayed = &recovered.replayed;
+    if replayed.commands > 0 {
+        tracing::info!(
+            "DB loaded from append only file: {} commands, {} bytes, {:.3} seconds",
+            replayed.commands,
+            replayed.bytes,
+            started.elapsed().as_secs_f64()
+        );
+    }
+    shared.set_log(Log::start(&DiskStorage, recovered, LogSettings::new(shared.fsync_policy()))?);
+    // It may have been set meanwhile.
+    shared.log().set_policy(shared.fsync_policy());
+    Ok(())
+}
+
+fn report(progress: &LoadProgress, commands: u64) {
+    tracing::info!(
+        "Loading the append only file: {:.1} %, {} of {} bytes, {commands} commands",
+        progress.percentage(),
+        progress.loaded_bytes.load(Relaxed),
+        progress.total_bytes.load(Relaxed),
+    );
+}
