@@ -13,6 +13,18 @@ pub(super) fn parse_integer(text: &[u8]) -> Result<i64, CommandError> {
     parse_i64(text).ok_or(CommandError::NotAnInteger)
 }
 
+/// A database's number, below the number of `databases`.
+///
+/// # Errors
+/// [`CommandError::NotAnInteger`]; [`CommandError::DbOutOfRange`], in other words where it is no integer of 32 bits.
+pub(super) fn parse_db(text: &[u8], databases: usize) -> Result<usize, CommandError> {
+    let number = i32::try_from(parse_integer(text)?).map_err(|_| {
+        let (min, max) = (i32::MIN, i32::MAX);
+        CommandError::Text(format!("ERR value is out of range, value must between {min} and {max}"))
+    })?;
+    usize::try_from(number).ok().filter(|&db| db < databases).ok_or(CommandError::DbOutOfRange)
+}
+
 /// An entry's ID: `ms-seq`, or `ms` alone, whose sequence number is then `missing_seq`.
 ///
 /// # Errors

@@ -1,10 +1,10 @@
 //! COPY and MOVE
 
+use super::argument::parse_db;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::Key;
-use crate::number::parse_i64;
 use crate::protocol::Request;
 use crate::state::Change;
 
@@ -46,21 +46,6 @@ pub(super) const MOVE: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-/// A database's number.
-fn parse_db(context: &Context<'_, '_>, text: &[u8]) -> Result<usize, CommandError> {
-    let number = parse_i64(text).ok_or(CommandError::NotAnInteger)?;
-    let number = i32::try_from(number)
-        .map_err(|_| CommandError::Text(out_of_range(i32::MIN.into(), i32::MAX.into())))?;
-    usize::try_from(number)
-        .ok()
-        .filter(|&db| db < context.shared.store.databases())
-        .ok_or(CommandError::DbOutOfRange)
-}
-
-fn out_of_range(min: i64, max: i64) -> String {
-    format!("ERR value is out of range, value must between {min} and {max}")
-}
-
 struct CopyOptions {
     db: usize,
     replace: bool,
@@ -73,7 +58,7 @@ fn parse_copy_options(context: &Context<'_, '_>, request: Request<'_>) -> Result
         match (word.to_ascii_lowercase().as_slice(), request.get(at + 1)) {
             (b"replace", _) => options.replace = true,
             (b"db", Some(db)) => {
-                options.db = parse_db(context, db)?;
+                options.db = parse_db(db, context.shared.store.databases())?;
                 at += 1;
             }
             _ => return Err(CommandError::Syntax),
@@ -112,7 +97,7 @@ fn execute_copy(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<O
 }
 
 fn execute_move(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    let db = parse_db(context, request.arg(2))?;
+    let db = parse_db(request.arg(2), context.shared.store.databases())?;
     let keys = &mut *context.keys;
     let key = Key::new(request.arg(1));
     if db == keys.db {

@@ -1,6 +1,6 @@
 //! SELECT
 
-use super::argument::parse_integer;
+use super::argument::parse_db;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, Spec};
@@ -21,11 +21,7 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    let index = parse_integer(request.arg(1))?;
-    let index = usize::try_from(index)
-        .ok()
-        .filter(|&index| index < context.shared.store.databases())
-        .ok_or(CommandError::Other("ERR DB index is out of range"))?;
+    let index = parse_db(request.arg(1), context.shared.store.databases())?;
     context.session.select(index);
     context.reply.ok();
     Ok(Outcome::Done)

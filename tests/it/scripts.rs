@@ -45,6 +45,7 @@ scripts! {
     names_with_zero_bytes
     no_log
     other_types
+    select
     server_info
     stream_add
     stream_claim
