@@ -38,6 +38,8 @@ struct Waiter {
 struct Fault {
     at: usize,
     what: String,
+    /// The steps and what came of them.
+    script: String,
 }
 
 fn make_steps(generator: &mut Generator, version: (u32, u32)) -> Vec<Step> {
@@ -108,10 +110,13 @@ struct Run<'a> {
     waiters: Vec<Waiter>,
     /// How long Millstream may take to serve whom Redis has served.
     patience: Duration,
+    /// What happened, as a script, with what redis-server answers.
+    script: String,
 }
 
 impl Run<'_> {
     fn step(&mut self, step: &Step) -> Result<(), String> {
+        self.note(step);
         match step {
             Step::Main(command) => self.send_main(command)?,
             Step::Wait(waiter, command) if self.waiters[*waiter].waits_with.is_none() => {
@@ -126,6 +131,11 @@ impl Run<'_> {
                 clients.1.send_args(command);
                 *waits_with = Some(command.clone());
                 self.await_arrival(*waiter)?;
+                if !self.waiters[*waiter].clients.1.has_reply_within(Duration::ZERO)? {
+                    let waiting = self.control.1.call("INFO clients").text();
+                    let waiting = waiting.lines().find_map(|line| line.strip_prefix("blocked_clients:"));
+                    self.script.push_str(&format!("@ blocked {}\n", waiting.unwrap_or_default()));
+                }
             }
             Step::Unblock(waiter, how) => {
                 let ids = self.waiters[*waiter].ids;
@@ -157,12 +167,36 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Writes a step down.
+    fn note(&mut self, step: &Step) {
+        let join =
+            |command: &Command| command.iter().map(|word| quote_word(word)).collect::<Vec<_>>().join(" ");
+        match step {
+            Step::Main(command) => self.script.push_str(&format!("> {}\n< <any>\n", join(command))),
+            Step::Wait(waiter, command) if self.waiters[*waiter].waits_with.is_none() => {
+                self.script.push_str(&format!("w{waiter}> {}\n", join(command)));
+            }
+            Step::Wait(..) => {}
+            Step::Unblock(waiter, how) => {
+                self.script.push_str(&format!("> CLIENT UNBLOCK {{id{waiter}}} {how}\n< <any>\n"));
+            }
+            Step::Close(waiter) => {
+                self.script.push_str(&format!("@ close w{waiter}\n"));
+                self.script.push_str(&ask_for_id(*waiter));
+            }
+        }
+    }
+
     fn send_main(&mut self, command: &Command) -> Result<(), String> {
         self.main.0.send_args(command);
         self.main.1.send_args(command);
         let Self { pair, main, queued, .. } = self;
         match pair.compare_next(&mut main.0, &mut main.1, command, queued) {
-            Some(difference) => Err(difference.to_string()),
+            Some(difference) => {
+                self.script.truncate(self.script.len() - "<any>\n".len());
+                self.script.push_str(&format!("{}\n", difference.theirs));
+                Err(difference.to_string())
+            }
             None => Ok(()),
         }
     }
@@ -193,7 +227,10 @@ impl Run<'_> {
         let name = command.iter().map(|arg| String::from_utf8_lossy(arg)).collect::<Vec<_>>().join(" ");
         match clients.1.read_within(Duration::ZERO)? {
             None => match clients.0.read_within(Duration::ZERO)? {
-                Some(ours) => Err(format!("waiter {waiter}, {name}\n  redis: (waits)\n  millstream: {ours}")),
+                Some(ours) => {
+                    self.script.push_str(&format!("w{waiter}<\n"));
+                    Err(format!("waiter {waiter}, {name}\n  redis: (waits)\n  millstream: {ours}"))
+                }
                 None => Ok(()),
             },
             // Before 7.2 a blocked XREADGROUP was served with nothing when what came was deleted in the same transaction.
@@ -202,6 +239,7 @@ impl Run<'_> {
                 Ok(())
             }
             Some(theirs) => {
+                self.script.push_str(&format!("w{waiter}< {theirs}\n"));
                 let is_other_type = matches!(&theirs, Reply::Error(text) if text.starts_with("WRONGTYPE "));
                 if is_other_type && command[0] == b"XREAD" && !clients.0.has_reply_within(SILENCE)? {
                     // See the deviation of XREAD with another key of another type: this one waits for the others.
@@ -253,14 +291,20 @@ impl Waiter {
     }
 }
 
+/// Lines of a script that remember a connection's ID.
+fn ask_for_id(waiter: usize) -> String {
+    format!("w{waiter}> CLIENT ID\nw{waiter}< <int:id{waiter}>\n")
+}
+
 fn replay(pair: &mut Pair, steps: &[Step], patience: Duration) -> Option<Fault> {
     let main = pair.reset();
     let control = pair.connect();
     let waiters = (0..WAITERS).map(|_| Waiter::connect(pair)).collect();
-    let mut run = Run { pair, main, control, queued: Vec::new(), waiters, patience };
+    let script = (0..WAITERS).map(ask_for_id).collect();
+    let mut run = Run { pair, main, control, queued: Vec::new(), waiters, patience, script };
     for (at, step) in steps.iter().enumerate() {
         if let Err(what) = run.step(step) {
-            return Some(Fault { at, what });
+            return Some(Fault { at, what, script: run.script });
         }
         if run.pair.is_parted() {
             return None;
@@ -269,19 +313,15 @@ fn replay(pair: &mut Pair, steps: &[Step], patience: Duration) -> Option<Fault> 
     None
 }
 
-/// The steps, nearly as a script.
-fn to_text(steps: &[Step]) -> String {
-    let line = |step: &Step| {
-        let join =
-            |command: &Command| command.iter().map(|word| quote_word(word)).collect::<Vec<_>>().join(" ");
-        match step {
-            Step::Main(command) => format!("> {}", join(command)),
-            Step::Wait(waiter, command) => format!("w{waiter}> {}", join(command)),
-            Step::Unblock(waiter, how) => format!("# CLIENT UNBLOCK (id of w{waiter}) {how}"),
-            Step::Close(waiter) => format!("@ close w{waiter}"),
-        }
-    };
-    steps.iter().map(line).collect::<Vec<_>>().join("\n")
+/// Fails with the fewest steps that show the fault, as a script for `tests/it/scripts/`.
+fn fail(pair: &mut Pair, protocol: u8, seed: u64, steps: &[Step], fault: &Fault) -> ! {
+    eprintln!("seed {seed}: {}\nshrinking {} steps", fault.what, fault.at + 1);
+    let short = Duration::from_millis(500);
+    let steps = shrink(&steps[..=fault.at], |steps| replay(pair, steps, short).is_some());
+    let fault = replay(pair, &steps, PATIENCE).expect("shrinking keeps the fault");
+    let resp3 = if protocol == 3 { "@ resp3\n" } else { "" };
+    let what = fault.what.replace('\n', "\n# ");
+    panic!("seed {seed} in RESP{protocol}:\n@ redis\n{resp3}{}# {what}\n", fault.script);
 }
 
 fn check(protocol: u8) {
@@ -291,11 +331,7 @@ fn check(protocol: u8) {
         let version = pair.version;
         let steps = make_steps(&mut Generator::new(seed, version, pair.payloads.clone()), version);
         if let Some(fault) = replay(&mut pair, &steps, PATIENCE) {
-            eprintln!("seed {seed}: {}\nshrinking {} steps", fault.what, fault.at + 1);
-            let short = Duration::from_millis(500);
-            let steps = shrink(&steps[..=fault.at], |steps| replay(&mut pair, steps, short).is_some());
-            let fault = replay(&mut pair, &steps, PATIENCE).expect("shrinking keeps the fault");
-            panic!("seed {seed} in RESP{protocol}:\n{}\n{}", to_text(&steps), fault.what);
+            fail(&mut pair, protocol, seed, &steps, &fault);
         }
         if pair.compared() >= wanted {
             break;
