@@ -64,6 +64,9 @@ fn write_row(out: &mut String, command: &Command) {
     spec.arguments.iter().for_each(|argument| list_newer(spec, argument, None, &mut newer));
     let newer: Vec<String> =
         newer.iter().map(|(since, words)| format!("{}: {}", since.1, words.join(", "))).collect();
+    for words in spec.unsupported {
+        assert!(usage.contains(words), "{}: {words} is none of its arguments", command.full_name);
+    }
     let supported = match spec.unsupported {
         [] => "yes".to_owned(),
         words => format!("without {}", words.join(", ")),

@@ -13,6 +13,7 @@ mod fuzzing;
 mod harness;
 mod layers;
 mod loading;
+mod options;
 mod protocol;
 mod rewrite;
 mod scripts;
