@@ -86,7 +86,7 @@ fn cat(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, C
         Some(name) => {
             let text = String::from_utf8_lossy(name);
             let Some(category) = Categories::from_name(&text.to_ascii_uppercase()) else {
-                return Err(CommandError::Text(format!("ERR Unknown category '{text}'")));
+                return Err(CommandError::quoting("ERR Unknown category '", name, "'"));
             };
             let commands =
                 || table().iter().filter(|command| command.spec.all_categories().contains(category));

@@ -183,16 +183,12 @@ impl CommandError {
         text.as_bytes().to_vec()
     }
 
-    /// The refusal of a condition that EXPIRE does not know.
-    pub fn unsupported_option(word: &[u8]) -> Self {
-        Self::Bytes(concat(&[b"ERR Unsupported option ", word]))
-    }
-
-    /// The refusal of a subcommand's arguments; `subcommand` as it was sent.
-    pub fn wrong_subcommand(container: &str, subcommand: &str) -> Self {
-        Self::Text(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try {container} HELP."
-        ))
+    /// A refusal with something that the client sent between its words; ends of lines at the end are left out, as in Redis.
+    pub fn quoting(before: &str, sent: &[u8], after: &str) -> Self {
+        let mut text = concat(&[before.as_bytes(), sent, after.as_bytes()]);
+        let len = text.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
+        text.truncate(len);
+        Self::Bytes(text)
     }
 
     /// The refusal of a command that is not in the table.
@@ -222,7 +218,7 @@ fn concat(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 /// As much of an argument as an error shows: what is before its first zero byte.
-pub(super) fn until_zero(arg: &[u8]) -> &[u8] {
+fn until_zero(arg: &[u8]) -> &[u8] {
     arg.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
@@ -252,6 +248,8 @@ mod tests {
                 CommandError::UnknownSubcommand { command: "xgroup", subcommand: b"foo".to_vec() },
                 "ERR unknown subcommand 'foo'. Try XGROUP HELP.",
             ),
+            (CommandError::quoting("ERR no '", b"a\0b", "'"), "ERR no 'a'"),
+            (CommandError::quoting("ERR no ", b"a\nb\r\n", ""), "ERR no a\nb"),
         ] {
             assert_eq!(String::from_utf8_lossy(&error.message()), expected);
         }

@@ -170,7 +170,7 @@ impl Conditions {
                 b"xx" => Self::XX,
                 b"gt" => Self::GT,
                 b"lt" => Self::LT,
-                _ => return Err(CommandError::unsupported_option(word)),
+                _ => return Err(CommandError::quoting("ERR Unsupported option ", word, "")),
             };
         }
         if conditions.contains(Self::NX) && conditions != Self::NX {

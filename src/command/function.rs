@@ -128,8 +128,7 @@ fn list(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, 
             }
             at += 2;
         } else {
-            let option = String::from_utf8_lossy(option);
-            return Err(CommandError::Text(format!("ERR Unknown argument {option}")));
+            return Err(CommandError::quoting("ERR Unknown argument ", option, ""));
         }
     }
     context.reply.array(0);

@@ -71,8 +71,7 @@ fn parse(request: Request<'_>) -> Result<Arguments<'_>, CommandError> {
             arguments.name = Some(name);
             at += 2;
         } else {
-            let option = String::from_utf8_lossy(option);
-            return Err(CommandError::Text(format!("ERR Syntax error in HELLO option '{option}'")));
+            return Err(CommandError::quoting("ERR Syntax error in HELLO option '", option, "'"));
         }
     }
     Ok(arguments)

@@ -123,8 +123,7 @@ fn doctor(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Comm
 }
 
 fn graph(_: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    let event = String::from_utf8_lossy(request.arg(2));
-    Err(CommandError::Text(format!("ERR No samples available for event '{event}'")))
+    Err(CommandError::quoting("ERR No samples available for event '", request.arg(2), "'"))
 }
 
 fn help(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {

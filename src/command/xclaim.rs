@@ -99,8 +99,7 @@ fn parse(request: Request<'_>, now_ms: u64, time_ms_max: u64) -> Result<Argument
                 at += 1;
             }
             _ => {
-                let option = String::from_utf8_lossy(option);
-                return Err(CommandError::Text(format!("ERR Unrecognized XCLAIM option '{option}'")));
+                return Err(CommandError::quoting("ERR Unrecognized XCLAIM option '", option, "'"));
             }
         }
         at += 1;

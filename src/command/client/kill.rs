@@ -114,7 +114,7 @@ impl ClientKind {
         {
             return Ok(Self::Other);
         }
-        Err(CommandError::Text(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(text))))
+        Err(CommandError::quoting("ERR Unknown client type '", text, "'"))
     }
 }
 
@@ -162,8 +162,7 @@ impl<'a> Filter<'a> {
                 filter.local = Some(value);
             } else if option.eq_ignore_ascii_case(b"user") {
                 if value != DEFAULT_USER {
-                    let user = String::from_utf8_lossy(value);
-                    return Err(CommandError::Text(format!("ERR No such user '{user}'")));
+                    return Err(CommandError::quoting("ERR No such user '", value, "'"));
                 }
                 filter.user = Some(value);
             } else if option.eq_ignore_ascii_case(b"maxage") {

@@ -40,14 +40,11 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let (option, value) = (request.arg(2), request.arg(3));
     let is_name = option.eq_ignore_ascii_case(b"lib-name");
     if !is_name && !option.eq_ignore_ascii_case(b"lib-ver") {
-        let option = String::from_utf8_lossy(option);
-        return Err(CommandError::Text(format!("ERR Unrecognized option '{option}'")));
+        return Err(CommandError::quoting("ERR Unrecognized option '", option, "'"));
     }
     if !is_plain(value) {
-        let option = String::from_utf8_lossy(option);
-        return Err(CommandError::Text(format!(
-            "ERR {option} cannot contain spaces, newlines or special characters."
-        )));
+        let words = " cannot contain spaces, newlines or special characters.";
+        return Err(CommandError::quoting("ERR ", option, words));
     }
     let mut names = context.session.handle.names.lock();
     *(if is_name { &mut names.lib_name } else { &mut names.lib_version }) = value.to_vec();

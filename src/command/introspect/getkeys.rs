@@ -8,11 +8,6 @@ use crate::command::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags
 use crate::command::table::table;
 use crate::protocol::{OwnedRequest, Request};
 
-const OWN_READING: Option<&str> = Some(
-    "The keys of XREAD and XREADGROUP are found as these commands read their arguments; Redis 8.6 goes by the first STREAMS, \
-     though it be a consumer's name.",
-);
-
 pub(super) const SPEC: Spec = Spec {
     name: "getkeys",
     arity: -3,
@@ -27,7 +22,6 @@ pub(super) const SPEC: Spec = Spec {
         Argument::new("arg", ArgKind::String).optional().multiple(),
     ],
     help: &["GETKEYS <full-command>", "    The keys in the request."],
-    deviation: OWN_READING,
     handler: execute,
     ..Spec::DEFAULT
 };
@@ -46,7 +40,6 @@ pub(super) const WITH_FLAGS: Spec = Spec {
         Argument::new("arg", ArgKind::String).optional().multiple(),
     ],
     help: &["GETKEYSANDFLAGS <full-command>", "    The keys in the request, and what is done with them."],
-    deviation: OWN_READING,
     handler: execute_with_flags,
     ..Spec::DEFAULT
 };

@@ -98,5 +98,5 @@ fn check_len_max(request: Request<'_>, len_max: usize) -> Result<(), CommandErro
 }
 
 fn wrong_subcommand(request: Request<'_>) -> CommandError {
-    CommandError::wrong_subcommand("XGROUP", &String::from_utf8_lossy(request.arg(1)))
+    CommandError::SubcommandSyntax { command: SPEC.name, subcommand: request.arg(1).to_vec() }
 }

@@ -58,7 +58,7 @@ const FULL_COUNT: u64 = 10;
 /// What is asked for: `None` for the short form, else how many entries of each list are shown, 0
 /// for all.
 fn parse(request: Request<'_>) -> Result<Option<u64>, CommandError> {
-    let wrong = || CommandError::wrong_subcommand("XINFO", &String::from_utf8_lossy(request.arg(1)));
+    let wrong = || CommandError::SubcommandSyntax { command: "xinfo", subcommand: request.arg(1).to_vec() };
     match request.len() {
         3 => Ok(None),
         4 | 6 if request.arg(3).eq_ignore_ascii_case(b"full") => match request.get(4) {
