@@ -1,4 +1,4 @@
-//! LPUSH, LLEN and LRANGE, so that there are lists: see [`ListValue`].
+//! LPUSH, RPUSH, LLEN and LRANGE, so that there are lists: see [`ListValue`]. RPUSH is what redis-server writes its lists as when it rewrites its log.
 
 use super::argument::parse_integer;
 use super::context::{Context, Outcome};
@@ -22,6 +22,13 @@ pub(super) const LPUSH: Spec = Spec {
     arguments: &[Argument::new("key", ArgKind::Key(0)), Argument::new("element", ArgKind::String).multiple()],
     handler: execute_lpush,
     ..Spec::DEFAULT
+};
+
+pub(super) const RPUSH: Spec = Spec {
+    name: "rpush",
+    summary: "Puts elements behind those of a list; makes the list if it is not there.",
+    handler: execute_rpush,
+    ..LPUSH
 };
 
 pub(super) const LLEN: Spec = Spec {
@@ -67,6 +74,19 @@ fn as_list(entry: Option<&mut KeyEntry>) -> Result<Option<&mut ListValue>, Comma
 }
 
 fn execute_lpush(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    push(context, request, b"LPUSH", ListValue::push_front)
+}
+
+fn execute_rpush(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    push(context, request, b"RPUSH", ListValue::push_back)
+}
+
+fn push(
+    context: &mut Context<'_, '_>,
+    request: Request<'_>,
+    name: &[u8],
+    push_element: fn(&mut ListValue, &[u8]),
+) -> Result<Outcome, CommandError> {
     let keys = &mut *context.keys;
     let key = Key::new(request.arg(1));
     if as_list(keys.find_for_write(&key))?.is_none() {
@@ -75,10 +95,10 @@ fn execute_lpush(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<
     let Some(list) = as_list(keys.find_for_write(&key))? else {
         unreachable!("it was there, or was put there above")
     };
-    request.args_from(2).for_each(|element| list.push_front(element));
+    request.args_from(2).for_each(|element| push_element(list, element));
     let len = list.len();
     let effect = keys.begin_effect(request.len());
-    effect.arg(b"LPUSH");
+    effect.arg(name);
     request.args_from(1).for_each(|arg| effect.arg(arg));
     keys.changed(&key, Change::Updated);
     context.reply.count(len as u64);

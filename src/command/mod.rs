@@ -187,6 +187,7 @@ const SPECS: &[&Spec] = &[
     &reset::SPEC,
     &restore::RESTORE,
     &replication::ROLE,
+    &lists::RPUSH,
     &sets::SADD,
     &save::SAVE,
     &scan::SPEC,
