@@ -6,10 +6,11 @@ use std::sync::Arc;
 use millstream::command::{Replay, table, uncounted};
 use millstream::config::Config;
 use millstream::log::{
-    Effects, FaultStorage, LoadProgress, Log, LogError, LogPaths, Recovered, RecoverySettings, Storage,
-    Survival, recover,
+    Effects, FaultStorage, LoadProgress, Log, LogError, LogPaths, Recorded, Recovered, RecoverySettings,
+    Storage, Survival, recover,
 };
 use millstream::protocol::{Decoded, DecoderLimits, ProtocolError, Request, RequestDecoder};
+use millstream::rdb::FileItem;
 use millstream::state::{Keys, Shared};
 use redis_protocol::resp2::decode::decode as decode_with_oracle;
 use redis_protocol::resp2::types::OwnedFrame;
@@ -41,6 +42,11 @@ pub fn decode_requests(data: &[u8]) {
 /// Reads a payload of DUMP, whose footer is made right; what comes out is written and read again.
 pub fn decode_payloads(data: &[u8]) {
     millstream::rdb::exercise(data);
+}
+
+/// Reads an RDB file; it is read the same in whatever pieces its bytes come.
+pub fn read_rdb_files(data: &[u8]) {
+    millstream::rdb::exercise_file(data);
 }
 
 /// The requests until the bytes or the protocol's rules end.
@@ -153,7 +159,7 @@ pub fn execute_commands(data: &[u8]) {
             let limits = DecoderLimits::default();
             assert!(matches!(decoder.decode(&request, &limits), Ok(Decoded::Request { .. })));
             // A refusal is an answer too.
-            let _ = replay.apply(decoder.request(&request));
+            let _ = replay.apply_command(decoder.request(&request));
         }
     }
 }
@@ -172,8 +178,13 @@ fn paths() -> LogPaths {
 fn recover_all(storage: &FaultStorage) -> (Vec<Args>, Result<Recovered, LogError>) {
     let settings = RecoverySettings { paths: paths(), load_truncated: true };
     let mut commands = Vec::new();
-    let result = recover(storage, &settings, &LoadProgress::default(), &mut |request| {
-        commands.push(to_args(request));
+    let result = recover(storage, &settings, &LoadProgress::default(), &mut |recorded| {
+        commands.push(match recorded {
+            Recorded::Command(request) => to_args(request),
+            // Each of a snapshot's items has its place like a command.
+            Recorded::Item(FileItem::Key(item)) => vec![b"a key".to_vec(), item.key],
+            Recorded::Item(item) => vec![format!("{item:?}").into_bytes()],
+        });
         Ok(())
     });
     (commands, result)

@@ -46,8 +46,9 @@ fn load(storage: &FaultStorage) -> Arc<Shared> {
     // The clock has gone back meanwhile, and nothing depends on it.
     let mut keys = keys(&shared, &metrics, NOW_MS - 1_000_000);
     let mut replay = Replay::new(&shared, &metrics, &mut keys);
-    let recovered = recover(storage, &settings, &LoadProgress::default(), &mut |request| {
-        replay.apply(*request).map_err(|error| format!("{error}, to {request:?}"))
+    let recovered = recover(storage, &settings, &LoadProgress::default(), &mut |recorded| {
+        let text = format!("{recorded:?}");
+        replay.apply(recorded).map_err(|error| format!("{error}, to {text}"))
     })
     .unwrap();
     drop(keys);
@@ -69,7 +70,7 @@ impl Session<'_, '_> {
     fn ask(&mut self, command: &str) -> String {
         let words: Vec<_> = command.split(' ').collect();
         let request = OwnedRequest::new(words.iter().map(|word| word.as_bytes()));
-        match self.replay.apply(request.as_request()) {
+        match self.replay.apply_command(request.as_request()) {
             Ok(()) => {
                 if let Some(log) = self.log {
                     // The tests' commands are deterministic: each is its own effect.

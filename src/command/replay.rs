@@ -8,10 +8,22 @@ use super::dump::{CONSUMER_TIMES, PENDING_FOR_NOBODY};
 use super::idempotency::{PRODUCED, PRODUCED_COUNTERS};
 use super::table::table;
 use crate::engine::{Key, PendingEntry, ProducedEntry};
+use crate::log::Recorded;
 use crate::metrics::{CommandCounters, WorkerMetrics};
 use crate::number::parse_u64;
 use crate::protocol::{Protocol, Reply, Request};
-use crate::state::{ClientHandle, Keys, Session, ShardSet, Shared};
+use crate::rdb::{Content, FileItem, FileKey};
+use crate::state::{Change, ClientHandle, Keys, Session, ShardSet, Shared};
+
+/// What to do when Millstream lacks something that is in files of redis-server.
+const WAY_OUT: &str = "; `millstream import` takes over what it has, and reports the rest";
+
+/// The name that a function library's code gives it in its first line.
+fn library_name(code: &[u8]) -> String {
+    let line = code.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let name = line.split(u8::is_ascii_whitespace).find_map(|word| word.strip_prefix(b"name="));
+    name.unwrap_or(b"without a name").escape_ascii().to_string()
+}
 
 /// Executes the log's commands, with every shard locked (see [`Self::let_others_in`]).
 pub struct Replay<'r, 'k> {
@@ -53,11 +65,54 @@ impl<'r, 'k> Replay<'r, 'k> {
         }
     }
 
+    /// Has what stands in the log take effect.
+    ///
+    /// # Errors
+    /// What a command was refused with: the log is not one that this server, or one like it, wrote. What is in a snapshot of redis-server
+    /// and has no place here.
+    pub fn apply(&mut self, recorded: Recorded<'_>) -> Result<(), String> {
+        match recorded {
+            Recorded::Command(request) => self.apply_command(*request),
+            Recorded::Item(FileItem::Key(key)) => self.apply_key(key),
+            Recorded::Item(FileItem::Function(code)) => Err(format!(
+                "there is a function library, {}, and Millstream has no functions{WAY_OUT}",
+                library_name(&code)
+            )),
+            // What a module keeps beside keys is of no use without the module.
+            Recorded::Item(FileItem::ModuleData(_)) => Ok(()),
+        }
+    }
+
+    /// Inserts a key of a snapshot.
+    fn apply_key(&mut self, item: FileKey) -> Result<(), String> {
+        let FileKey { db, key, expires_at_ms, idle_s, content } = item;
+        let name = key.escape_ascii();
+        let databases = self.keys.store().databases();
+        let db = usize::try_from(db).ok().filter(|db| *db < databases).ok_or_else(|| {
+            format!("the key \"{name}\" is in database {db}, and there are {databases} (see the setting databases)")
+        })?;
+        let value = match content {
+            Content::Value(value) => value,
+            Content::Foreign(kind) => {
+                return Err(format!(
+                    "the key \"{name}\" of database {db} holds a {kind}, a type that Millstream does not have{WAY_OUT}"
+                ));
+            }
+        };
+        self.keys.db = db;
+        let accessed_s = (self.keys.now_ms / 1000).saturating_sub(idle_s.unwrap_or(0));
+        let key = Key::new(&key);
+        self.keys.insert(&key, value, expires_at_ms).accessed_s = u32::try_from(accessed_s).unwrap_or(0);
+        self.keys.changed(&key, Change::Updated);
+        self.keys.forget_effects();
+        Ok(())
+    }
+
     /// Executes one of the log's commands.
     ///
     /// # Errors
-    /// What the command was refused with: the log is not one that this server, or one like it, wrote.
-    pub fn apply(&mut self, request: Request<'_>) -> Result<(), String> {
+    /// What the command was refused with.
+    pub fn apply_command(&mut self, request: Request<'_>) -> Result<(), String> {
         if request.arg(0).starts_with(b"#") {
             return self.apply_hidden(request);
         }

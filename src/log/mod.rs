@@ -35,6 +35,7 @@ pub use fault::{Fault, FaultStorage, Survival};
 pub use manifest::{LogPaths, Manifest, ManifestFile};
 pub use position::{EffectLog, Position};
 pub use recovery::{DroppedTail, LoadProgress, Recovered, RecoverySettings, Replayed, recover, replay};
+pub use replay::Recorded;
 pub use rewrite::{Rewrite, RewriteClaim, RewriteRefusal};
 pub use settings::{FsyncPolicy, LogSettings, LogStatistics, RewriteStatistics};
 pub use shared::DurableAt;

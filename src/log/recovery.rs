@@ -9,9 +9,8 @@ use super::annotation::{self, FILE_LINE_BYTES, FileTag};
 use super::error::{LogError, LogOperation};
 use super::leftovers::remove_leftovers;
 use super::manifest::{LogPaths, Manifest, ManifestFile};
-use super::replay::{FileEnd, FileReplay};
+use super::replay::{FileEnd, FileReplay, Recorded};
 use super::storage::{DirectoryLock, Storage, StorageFile, append_all};
-use crate::protocol::Request;
 
 /// Where the log is and how its tail is to be treated.
 #[derive(Debug, Clone)]
@@ -58,6 +57,8 @@ pub struct DroppedTail {
 pub struct Replayed {
     /// Commands executed.
     pub commands: u64,
+    /// Keys loaded from a snapshot in the RDB format.
+    pub keys: u64,
     /// The sound size of all files.
     pub bytes: u64,
     /// The torn tail of the last file, if it has one.
@@ -99,7 +100,7 @@ pub(super) struct OpenLog {
 /// A file of the log, open for reading.
 type OpenForReading = (PathBuf, Box<dyn StorageFile>);
 
-/// Reads the log: executes, through `apply`, each command in its files, SELECT included, in order. A transaction is
+/// Reads the log: gives `apply` what stands in its files, in order: the keys of a snapshot that redis-server wrote, and each command, SELECT included. A transaction is
 /// executed when its end was seen, without its MULTI and EXEC. Makes the log's directory if it is not there, locks it, and
 /// cuts a torn tail off.
 ///
@@ -111,7 +112,7 @@ pub fn recover(
     storage: &dyn Storage,
     settings: &RecoverySettings,
     progress: &LoadProgress,
-    apply: &mut dyn FnMut(&Request<'_>) -> Result<(), String>,
+    apply: &mut dyn FnMut(Recorded<'_>) -> Result<(), String>,
 ) -> Result<Recovered, LogError> {
     let paths = &settings.paths;
     let lock = open_dir(storage, paths)?;
@@ -130,11 +131,17 @@ pub fn replay(
     storage: &dyn Storage,
     settings: &RecoverySettings,
     progress: &LoadProgress,
-    apply: &mut dyn FnMut(&Request<'_>) -> Result<(), String>,
+    apply: &mut dyn FnMut(Recorded<'_>) -> Result<(), String>,
 ) -> Result<Replayed, LogError> {
     let paths = &settings.paths;
-    let mut replayed =
-        Replayed { commands: 0, bytes: 0, torn_tail: None, manifest: Manifest::default(), last: None };
+    let mut replayed = Replayed {
+        commands: 0,
+        keys: 0,
+        bytes: 0,
+        torn_tail: None,
+        manifest: Manifest::default(),
+        last: None,
+    };
     let Some(manifest) = Manifest::load(storage, paths)? else {
         check_no_orphans(storage, paths)?;
         return Ok(replayed);
@@ -147,6 +154,7 @@ pub fn replay(
         let mut reader = FileReplay::new(path, &**file, progress, apply)?;
         let end = reader.run()?;
         replayed.commands += reader.commands;
+        replayed.keys += reader.keys;
         let is_last = index + 1 == opened.len();
         let len = end.len;
         if let Some(tail) = find_torn_tail(path, &**file, &end)? {
@@ -199,10 +207,6 @@ fn open_files(
     let mut opened = Vec::new();
     for ManifestFile { name, .. } in files {
         let path = paths.file(name);
-        if name.ends_with(".rdb") {
-            let what = "it is an RDB snapshot, which is not supported yet";
-            return Err(LogError::content(LogOperation::Read, &path, what));
-        }
         let file = storage.open_read(&path).map_err(|error| {
             if error.kind() == io::ErrorKind::NotFound {
                 LogError::content(LogOperation::Open, &path, "the manifest names it, but it is not there")
@@ -379,7 +383,8 @@ mod tests {
         match (result, expected) {
             (Ok(recovered), Ok((commands, dropped))) => {
                 assert_eq!(texts, commands);
-                assert_eq!(recovered.replayed.commands, commands.len() as u64);
+                let replayed = &recovered.replayed;
+                assert_eq!(replayed.commands + replayed.keys, commands.len() as u64);
                 let tail = &recovered.replayed.torn_tail;
                 assert_eq!(tail.as_ref().map(|tail| (tail.offset, tail.bytes)), dropped, "{tail:?}");
                 drop(recovered);
@@ -488,12 +493,11 @@ mod tests {
 
     #[test]
     fn corruption_of_redis_files_is_refused() {
-        let cases: [(&[u8], &str); 5] = [
+        let cases: [(&[u8], &str); 4] = [
             (b"*1\r\n$4\r\nPING\r\nGARBAGE", "at offset 14: a command is expected here, not 'G'"),
             (b"*1\r\n$4\r\nPING\r\n\0\0\0\0", "at offset 14: a command is expected here, not '\\0'"),
             (b"*1\r\n+4\r\nPING\r\n", "at offset 0: expected '$', got '+'"),
             (b"*0\r\n*1\r\n$4\r\nPING\r\n", "at offset 0: a command has no arguments"),
-            (b"REDIS0011\xfa", "at offset 0: it holds an RDB snapshot, which is not supported yet"),
         ];
         for (content, expected) in cases {
             check(
@@ -501,6 +505,47 @@ mod tests {
                 Err(&format!("read d/appendonlydir/appendonly.aof.1.incr.aof {expected}")),
             );
         }
+    }
+
+    /// Two keys in the RDB format, without a checksum.
+    const SNAPSHOT: &[u8] = b"REDIS0010\xfe\x02\x00\x01a\x011\x00\x01b\x012\xff\0\0\0\0\0\0\0\0";
+
+    #[test]
+    fn a_snapshot_is_loaded_before_the_commands() {
+        let manifest = ["file appendonly.aof.1.base.rdb seq 1 type b\n", INCREMENT].concat();
+        let snapshot = &["db 2: a 1", "db 2: b 2"][..];
+        let expected = [snapshot, &["DEL a"]].concat();
+        let del = commands(&["DEL a"]);
+        check(
+            &[("manifest", manifest.as_bytes()), ("1.base.rdb", SNAPSHOT), ("1.incr.aof", &del)],
+            Ok((&expected, None)),
+        );
+        // Both in one file, as Redis up to 6.2 had it.
+        let both = [SNAPSHOT, &del].concat();
+        check(&[("manifest", BASE.as_bytes()), ("1.base.aof", &both)], Ok((&expected, None)));
+        // Commands may be cut off; a snapshot may not.
+        for cut in 1..del.len() {
+            let torn = Some((SNAPSHOT.len() as u64, (del.len() - cut) as u64));
+            check(
+                &[("manifest", INCREMENT.as_bytes()), ("1.incr.aof", &both[..both.len() - cut])],
+                Ok((snapshot, torn)),
+            );
+        }
+        for len in 5..SNAPSHOT.len() {
+            let storage = storage_with(&[
+                ("manifest", manifest.as_bytes()),
+                ("1.base.rdb", &SNAPSHOT[..len]),
+                ("1.incr.aof", b""),
+            ]);
+            let error = recover_texts(&storage, &test_paths()).1.err().unwrap();
+            assert!(error.reason().starts_with("the RDB snapshot is damaged: "), "{len}: {error}");
+        }
+        check(
+            &[("manifest", BASE.as_bytes()), ("1.base.aof", b"REDIS0099")],
+            Err(
+                "read d/appendonlydir/appendonly.aof.1.base.aof at offset 0: the RDB snapshot is damaged: it is an RDB file of version 99; versions 1 to 13 are known",
+            ),
+        );
     }
 
     #[test]
@@ -518,10 +563,6 @@ mod tests {
         check(
             &[("manifest", b"file a type i\n")],
             Err(&format!("read {name}.manifest: line 1 of the manifest lacks file, seq or type")),
-        );
-        check(
-            &[("manifest", b"file appendonly.aof.1.base.rdb seq 1 type b\n"), ("1.base.rdb", b"REDIS0011")],
-            Err(&format!("read {name}.1.base.rdb: it is an RDB snapshot, which is not supported yet")),
         );
         let manifest = [INCREMENT, INCREMENT_2].concat();
         check(
@@ -579,8 +620,8 @@ mod tests {
         let storage = storage_with(&[("manifest", INCREMENT.as_bytes()), ("1.incr.aof", &file)]);
         let settings = RecoverySettings { paths: test_paths(), load_truncated: true };
         let progress = LoadProgress::default();
-        let mut apply = |request: &Request<'_>| match request.arg(0) {
-            b"NONSENSE" => Err("unknown command".to_owned()),
+        let mut apply = |recorded: Recorded<'_>| match recorded {
+            Recorded::Command(request) if request.arg(0) == b"NONSENSE" => Err("unknown command".to_owned()),
             _ => Ok(()),
         };
         let error = recover(&storage, &settings, &progress, &mut apply).err().unwrap();
@@ -763,8 +804,10 @@ mod tests {
         let settings = RecoverySettings { paths: test_paths(), load_truncated: true };
         let progress = LoadProgress::default();
         let mut sizes = Vec::new();
-        let mut apply = |request: &Request<'_>| {
-            sizes.push(request.bytes());
+        let mut apply = |recorded: Recorded<'_>| {
+            if let Recorded::Command(request) = recorded {
+                sizes.push(request.bytes());
+            }
             Ok(())
         };
         let replayed = replay(&storage, &settings, &progress, &mut apply).unwrap();

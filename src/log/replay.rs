@@ -1,8 +1,9 @@
 //! [`FileReplay`]: reads one file of the log and has its commands executed.
 //!
-//! A file that redis-server wrote is commands and `#` lines. A file that Millstream made is chunks, each behind its line, and
+//! A file that redis-server wrote is commands and `#` lines, behind a snapshot in the RDB format if it begins with one. A file that Millstream made is chunks, each behind its line, and
 //! possibly commands that a redis-server appended to it. A chunk is checked before any command of it is executed.
 
+use std::io;
 use std::mem;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -14,9 +15,19 @@ use super::recovery::LoadProgress;
 use super::storage::StorageFile;
 use super::window::Window;
 use crate::protocol::{Decoded, DecoderLimits, Request, RequestDecoder};
+use crate::rdb::{FileCause, FileError, FileItem, FileReader};
 
-/// Executes a command; its error is why the command cannot be executed.
-pub(super) type Apply<'a> = dyn FnMut(&Request<'_>) -> Result<(), String> + 'a;
+/// What stands in the log, in the order in which it is to take effect.
+#[derive(Debug)]
+pub enum Recorded<'a> {
+    /// A command.
+    Command(&'a Request<'a>),
+    /// A part of a snapshot that redis-server wrote in the RDB format.
+    Item(FileItem),
+}
+
+/// Takes what stands in the log; its error is why that cannot take effect.
+pub(super) type Apply<'a> = dyn FnMut(Recorded<'_>) -> Result<(), String> + 'a;
 
 /// The longest `#` line.
 const ANNOTATION_BYTES_MAX: usize = 64 << 10;
@@ -27,9 +38,17 @@ const PIECE_BYTES: usize = 1 << 20;
 /// How much of a command is looked at first.
 const FIRST_LOOK_BYTES: usize = 4 << 10;
 
-/// The bounds of a command in a file: whatever the server once accepted.
-const LIMITS: DecoderLimits =
-    DecoderLimits { bulk_bytes_max: 1 << 40, arguments_max: i32::MAX as usize, unauthenticated: false };
+/// The longest string in a file: whatever the server once accepted.
+const STRING_BYTES_MAX: usize = 1 << 40;
+/// What a snapshot in the RDB format begins with.
+const SNAPSHOT_START: &[u8] = b"REDIS";
+
+/// The bounds of a command in a file.
+const LIMITS: DecoderLimits = DecoderLimits {
+    bulk_bytes_max: STRING_BYTES_MAX,
+    arguments_max: i32::MAX as usize,
+    unauthenticated: false,
+};
 
 /// How the reading of a file ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +77,8 @@ pub(super) struct FileReplay<'a> {
     progress: &'a LoadProgress,
     /// How many commands were executed.
     pub(super) commands: u64,
+    /// How many keys were loaded from a snapshot in the RDB format.
+    pub(super) keys: u64,
 }
 
 /// The commands of a transaction whose EXEC was not seen yet.
@@ -130,6 +151,7 @@ impl<'a> FileReplay<'a> {
             apply,
             progress,
             commands: 0,
+            keys: 0,
         })
     }
 
@@ -139,8 +161,8 @@ impl<'a> FileReplay<'a> {
     /// A file that cannot be read or that is corrupt in the middle, a command that cannot be executed. A torn tail
     /// is no error.
     pub(super) fn run(&mut self) -> Result<FileEnd, LogError> {
-        let mut offset = self.read_start()?;
         let base = self.progress.loaded_bytes.load(Ordering::Relaxed);
+        let mut offset = self.read_start(base)?;
         while offset < self.window.file_len() {
             match self.step(offset) {
                 Ok(next) => offset = next,
@@ -155,8 +177,9 @@ impl<'a> FileReplay<'a> {
         Ok(FileEnd { tag: self.tag, len: offset, torn: None })
     }
 
-    /// Finds out who made the file, and answers where its content begins.
-    fn read_start(&mut self) -> Result<u64, LogError> {
+    /// Finds out who made the file, loads the snapshot that it begins with, if so, and answers where its commands begin. `base` is the
+    /// size of the files before this one.
+    fn read_start(&mut self, base: u64) -> Result<u64, LogError> {
         let start = read(&mut self.window, self.path, 0, FILE_LINE_BYTES)?;
         let refuse = |what: &'static str| Err(LogError::content(LogOperation::Read, self.path, what).at(0));
         match annotation::decode_file_line(&start[..start.len().min(FILE_LINE_BYTES)]) {
@@ -166,10 +189,34 @@ impl<'a> FileReplay<'a> {
             }
             FileStart::OursUnknownVersion => refuse("it was written by a later version of Millstream"),
             FileStart::OursDamaged => refuse("its first line is damaged"),
-            FileStart::Foreign if start.starts_with(b"REDIS") => {
-                refuse("it holds an RDB snapshot, which is not supported yet")
-            }
+            FileStart::Foreign if start.starts_with(SNAPSHOT_START) => self.load_snapshot(base),
             FileStart::Foreign => Ok(0),
+        }
+    }
+
+    /// Loads the snapshot at the file's beginning, and answers where it ends. One that is cut off is never a torn tail: redis-server
+    /// gives it its name once it is whole.
+    fn load_snapshot(&mut self, base: u64) -> Result<u64, LogError> {
+        let input = FileInput { file: self.file, offset: 0, len: self.window.file_len() };
+        let mut snapshot =
+            FileReader::new(input, STRING_BYTES_MAX).map_err(|error| self.snapshot_error(error))?;
+        while let Some(item) = snapshot.read_item().map_err(|error| self.snapshot_error(error))? {
+            if matches!(item, FileItem::Key(_)) {
+                self.keys += 1;
+            }
+            (self.apply)(Recorded::Item(item))
+                .map_err(|what| replay_error(self.path, snapshot.item_offset(), what))?;
+            self.progress.loaded_bytes.store(base + snapshot.offset(), Ordering::Relaxed);
+        }
+        Ok(snapshot.offset())
+    }
+
+    fn snapshot_error(&self, error: FileError) -> LogError {
+        let what = error.to_string();
+        let offset = error.offset;
+        match error.cause {
+            FileCause::System(error) => LogError::system(LogOperation::Read, self.path, error).at(offset),
+            FileCause::Content(_) => self.corrupt(offset, &format!("the RDB snapshot is damaged: {what}")),
         }
     }
 
@@ -339,7 +386,7 @@ impl<'a> FileReplay<'a> {
             return Ok(());
         }
         self.commands += 1;
-        (self.apply)(&request).map_err(|what| replay_error(self.path, offset, what))
+        (self.apply)(Recorded::Command(&request)).map_err(|what| replay_error(self.path, offset, what))
     }
 
     /// The same with a command that comes from elsewhere than the window.
@@ -349,7 +396,8 @@ impl<'a> FileReplay<'a> {
             return Ok(());
         }
         self.commands += 1;
-        (self.apply)(&self.decoder.request(bytes)).map_err(|what| replay_error(self.path, offset, what))
+        (self.apply)(Recorded::Command(&self.decoder.request(bytes)))
+            .map_err(|what| replay_error(self.path, offset, what))
     }
 
     fn run_transaction(&mut self, transaction: &Transaction) -> Result<(), LogError> {
@@ -360,7 +408,7 @@ impl<'a> FileReplay<'a> {
                 unreachable!("the command was decoded from the same bytes before");
             };
             self.commands += 1;
-            (self.apply)(&self.decoder.request(&rest[..consumed]))
+            (self.apply)(Recorded::Command(&self.decoder.request(&rest[..consumed])))
                 .map_err(|what| replay_error(self.path, offset, what))?;
             rest = &rest[consumed..];
         }
@@ -461,6 +509,23 @@ impl<'a> FileReplay<'a> {
 
     fn corrupt(&self, offset: u64, what: &str) -> LogError {
         LogError::content(LogOperation::Read, self.path, what.to_owned()).at(offset)
+    }
+}
+
+/// A file's bytes up to the size that it had when it was opened.
+struct FileInput<'a> {
+    file: &'a dyn StorageFile,
+    offset: u64,
+    len: u64,
+}
+
+impl io::Read for FileInput<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.len - self.offset).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left);
+        let count = self.file.read_at(self.offset, &mut buffer[..wanted])?;
+        self.offset += count as u64;
+        Ok(count)
     }
 }
 

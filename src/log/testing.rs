@@ -1,7 +1,9 @@
 //! What the tests of this layer share.
 
 use super::*;
+use crate::engine::Value;
 use crate::protocol::Request;
+use crate::rdb::{Content, FileItem, FileKey};
 
 /// Where the tests keep the log.
 pub(super) fn test_paths() -> LogPaths {
@@ -26,15 +28,28 @@ pub(super) fn to_text(request: &Request<'_>) -> String {
     args.join(" ")
 }
 
-/// Recovers and answers the commands, those before an error included.
+fn describe_item(item: &FileItem) -> String {
+    match item {
+        FileItem::Key(FileKey { db, key, content: Content::Value(Value::String(value)), .. }) => value
+            .with_bytes(|bytes| {
+                format!("db {db}: {} {}", String::from_utf8_lossy(key), String::from_utf8_lossy(bytes))
+            }),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Recovers and answers the commands and the keys of snapshots, those before an error included.
 pub(super) fn recover_texts(
     storage: &dyn Storage,
     paths: &LogPaths,
 ) -> (Vec<String>, Result<Recovered, LogError>) {
     let settings = RecoverySettings { paths: paths.clone(), load_truncated: true };
     let mut texts = Vec::new();
-    let mut apply = |request: &Request<'_>| {
-        texts.push(to_text(request));
+    let mut apply = |recorded: Recorded<'_>| {
+        texts.push(match recorded {
+            Recorded::Command(request) => to_text(request),
+            Recorded::Item(item) => describe_item(&item),
+        });
         Ok(())
     };
     let result = recover(storage, &settings, &LoadProgress::default(), &mut apply);

@@ -2,8 +2,9 @@
 
 use super::error::RdbError;
 use super::listpack::ListpackReader;
-use super::reader::Reader;
+use super::reader::{Reader, Source};
 use super::writer::{push_length, push_string};
+use super::ziplist;
 use crate::engine::{ListValue, SetValue};
 
 const EMPTY: RdbError = RdbError::Format("a list or set of nothing");
@@ -21,7 +22,7 @@ fn insert(set: &mut SetValue, member: &[u8]) -> Result<(), RdbError> {
 }
 
 /// A list of strings.
-pub(super) fn decode_list(reader: &mut Reader<'_>) -> Result<ListValue, RdbError> {
+pub(super) fn decode_list(reader: &mut Reader<impl Source>) -> Result<ListValue, RdbError> {
     let mut list = ListValue::default();
     for _ in 0..reader.count()? {
         list.push_back(&reader.string()?);
@@ -30,7 +31,7 @@ pub(super) fn decode_list(reader: &mut Reader<'_>) -> Result<ListValue, RdbError
 }
 
 /// A list of nodes, each of which is one element or a listpack.
-pub(super) fn decode_quicklist(reader: &mut Reader<'_>) -> Result<ListValue, RdbError> {
+pub(super) fn decode_quicklist(reader: &mut Reader<impl Source>) -> Result<ListValue, RdbError> {
     const PLAIN: u64 = 1;
     const PACKED: u64 = 2;
     let mut list = ListValue::default();
@@ -51,8 +52,24 @@ pub(super) fn decode_quicklist(reader: &mut Reader<'_>) -> Result<ListValue, Rdb
     finish_list(list)
 }
 
+/// A list in a ziplist.
+pub(super) fn decode_ziplist(reader: &mut Reader<impl Source>) -> Result<ListValue, RdbError> {
+    let mut list = ListValue::default();
+    ziplist::visit(&reader.string()?, |element| list.push_back(element))?;
+    finish_list(list)
+}
+
+/// A list of nodes that are ziplists.
+pub(super) fn decode_ziplists(reader: &mut Reader<impl Source>) -> Result<ListValue, RdbError> {
+    let mut list = ListValue::default();
+    for _ in 0..reader.count()? {
+        ziplist::visit(&reader.string()?, |element| list.push_back(element))?;
+    }
+    finish_list(list)
+}
+
 /// A set of strings.
-pub(super) fn decode_set(reader: &mut Reader<'_>) -> Result<SetValue, RdbError> {
+pub(super) fn decode_set(reader: &mut Reader<impl Source>) -> Result<SetValue, RdbError> {
     let mut set = SetValue::default();
     for _ in 0..reader.count()? {
         insert(&mut set, &reader.string()?)?;
@@ -61,7 +78,7 @@ pub(super) fn decode_set(reader: &mut Reader<'_>) -> Result<SetValue, RdbError> 
 }
 
 /// A set in a listpack.
-pub(super) fn decode_set_listpack(reader: &mut Reader<'_>) -> Result<SetValue, RdbError> {
+pub(super) fn decode_set_listpack(reader: &mut Reader<impl Source>) -> Result<SetValue, RdbError> {
     let (data, mut set) = (reader.string()?, SetValue::default());
     let mut members = ListpackReader::new(&data)?;
     while let Some(member) = members.next()? {
@@ -71,10 +88,10 @@ pub(super) fn decode_set_listpack(reader: &mut Reader<'_>) -> Result<SetValue, R
 }
 
 /// A set of integers: the width of each in bytes, their number, and the integers in ascending order.
-pub(super) fn decode_intset(reader: &mut Reader<'_>) -> Result<SetValue, RdbError> {
+pub(super) fn decode_intset(reader: &mut Reader<impl Source>) -> Result<SetValue, RdbError> {
     const FAULT: RdbError = RdbError::Format("an intset that is corrupt");
     let data = reader.string()?;
-    let mut data = Reader::new(&data, 0);
+    let mut data = Reader::new(&data[..], 0);
     let width = u32::from_le_bytes(data.array()?);
     let count = u32::from_le_bytes(data.array()?);
     let (mut set, mut previous) = (SetValue::default(), None);

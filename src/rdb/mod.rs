@@ -1,4 +1,4 @@
-//! Values in the form of Redis's RDB files, as DUMP returns and RESTORE takes them.
+//! Values in the form of Redis's RDB files, as DUMP returns and RESTORE takes them, and whole files.
 //!
 //! A payload is the value's type (a byte), the value, and a footer: the RDB version (two bytes) and a CRC64 of all before (eight
 //! bytes, the lowest first). Payloads of any version up to [`VERSION_MAX`], the one of Redis 8.6, are read:
@@ -6,11 +6,11 @@
 //! | type | value |
 //! |---|---|
 //! | 0 | a string: text, integer of 1, 2 or 4 bytes, or compressed by LZF |
-//! | 1, 18 | a list: of strings; of nodes that are plain or listpacks |
+//! | 1, 10, 14, 18 | a list: of strings; a ziplist; of nodes that are ziplists; of nodes that are plain or listpacks |
 //! | 2, 11, 20 | a set: of strings; an intset; a listpack |
 //! | 15, 19, 21, 26 | a stream, as Redis 5, 7.0, 7.2 and 8.6 write it |
 //!
-//! All other types are refused, the ziplists that Redis up to 6.2 wrote of lists among them.
+//! All other types are refused. A whole file is read by [`FileReader`], which passes over them.
 //!
 //! Written is what Redis 7.0 reads: version 10, type 0, 1, 2 or 19; nothing is compressed. A stream's blocks are written as Redis's
 //! nodes, with deleted entries where they still stand, so that a restored stream is divided (and trimmed by `~`) as the original.
@@ -31,6 +31,7 @@
 mod collection;
 mod error;
 mod exercise;
+mod file;
 mod listpack;
 mod lzf;
 mod payload;
@@ -38,8 +39,11 @@ mod reader;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod value;
 mod writer;
+mod ziplist;
 
 pub use error::RdbError;
-pub use exercise::exercise;
+pub use exercise::{exercise, exercise_file};
+pub use file::{Content, FileCause, FileError, FileItem, FileKey, FileReader};
 pub use payload::{Decoded, VERSION_MAX, decode, encode};

@@ -4,9 +4,10 @@ use crc::{CRC_64_REDIS, Crc, Table};
 
 use super::error::RdbError;
 use super::reader::Reader;
-use super::stream::{StreamForm, decode_appendix, decode_stream, encode_appendix, encode_stream};
+use super::stream::{decode_appendix, encode_appendix, encode_stream};
+use super::value::{decode_value, kind};
 use super::{collection, writer};
-use crate::engine::{StringValue, Value};
+use crate::engine::Value;
 
 /// The latest RDB version that is read: Redis 8.6's.
 pub const VERSION_MAX: u16 = 13;
@@ -15,18 +16,7 @@ const VERSION: u16 = 10;
 const FOOTER_BYTES: usize = 10;
 const CHECKSUM_BYTES: usize = 8;
 
-static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
-
-const STRING: u8 = 0;
-const LIST: u8 = 1;
-const SET: u8 = 2;
-const SET_INTSET: u8 = 11;
-const STREAM_LISTPACKS: u8 = 15;
-const LIST_QUICKLIST_2: u8 = 18;
-const STREAM_LISTPACKS_2: u8 = 19;
-const SET_LISTPACK: u8 = 20;
-const STREAM_LISTPACKS_3: u8 = 21;
-const STREAM_LISTPACKS_4: u8 = 26;
+pub(super) static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
 
 /// A value that was read from a payload.
 #[derive(Debug)]
@@ -42,19 +32,19 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
     let start = out.len();
     match value {
         Value::String(string) => {
-            out.push(STRING);
+            out.push(kind::STRING);
             string.with_bytes(|text| writer::push_string(out, text));
         }
         Value::List(list) => {
-            out.push(LIST);
+            out.push(kind::LIST);
             collection::encode_list(list, out);
         }
         Value::Set(set) => {
-            out.push(SET);
+            out.push(kind::SET);
             collection::encode_set(set, out);
         }
         Value::Stream(stream) => {
-            out.push(STREAM_LISTPACKS_2);
+            out.push(kind::STREAM_LISTPACKS_2);
             encode_stream(stream, out);
             encode_appendix(stream, out);
         }
@@ -83,30 +73,13 @@ pub fn decode(payload: &[u8], string_bytes_max: usize) -> Result<Decoded, RdbErr
     }
     let mut reader = Reader::new(body, string_bytes_max);
     let kind = reader.byte()?;
-    let value = match kind {
-        STRING => Value::String(StringValue::new(&reader.string()?)),
-        LIST => Value::List(Box::new(collection::decode_list(&mut reader)?)),
-        LIST_QUICKLIST_2 => Value::List(Box::new(collection::decode_quicklist(&mut reader)?)),
-        SET => Value::Set(Box::new(collection::decode_set(&mut reader)?)),
-        SET_INTSET => Value::Set(Box::new(collection::decode_intset(&mut reader)?)),
-        SET_LISTPACK => Value::Set(Box::new(collection::decode_set_listpack(&mut reader)?)),
-        STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3 | STREAM_LISTPACKS_4 => {
-            let form = match kind {
-                STREAM_LISTPACKS => StreamForm::Redis5,
-                STREAM_LISTPACKS_2 => StreamForm::Redis70,
-                STREAM_LISTPACKS_3 => StreamForm::Redis72,
-                _ => StreamForm::Redis86,
-            };
-            let mut stream = decode_stream(&mut reader, form)?;
-            decode_appendix(&mut reader, &mut stream)?;
-            Value::Stream(Box::new(stream))
-        }
-        _ => return Err(RdbError::Format("a value of no known type")),
-    };
+    let mut value = decode_value(&mut reader, kind)?.ok_or(RdbError::Format("a value of no known type"))?;
+    if let Value::Stream(stream) = &mut value {
+        decode_appendix(&mut reader, stream)?;
+    }
     if !reader.is_at_end() {
         return Err(RdbError::Format("it goes on behind the value"));
     }
-    let is_newer = matches!(kind, SET_LISTPACK | STREAM_LISTPACKS_3 | STREAM_LISTPACKS_4);
-    let is_for_redis_7_0 = version <= VERSION && !is_newer;
+    let is_for_redis_7_0 = version <= VERSION && kind::is_for_redis_7_0(kind);
     Ok(Decoded { value, is_for_redis_7_0 })
 }

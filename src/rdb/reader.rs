@@ -1,12 +1,14 @@
 //! Reading numbers and strings.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use super::error::RdbError;
 use super::lzf;
 use crate::engine::StreamId;
 
-const CUT: RdbError = RdbError::Format("it ends too early");
+pub(super) const CUT: RdbError = RdbError::Format("it ends too early");
+const UNKNOWN_ENCODING: RdbError = RdbError::Format("a string of no known encoding");
 
 /// A length, or what stands in a length's place: how a string is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,34 +17,66 @@ enum Length {
     Encoding(u8),
 }
 
+/// Where a value's bytes come from.
+pub(super) trait Source {
+    /// Bytes that were read; copied only where they must be.
+    type Bytes: Deref<Target = [u8]> + From<Vec<u8>>;
+
+    /// The next `len` bytes. The length is a claim: memory grows as bytes come.
+    fn bytes(&mut self, len: usize) -> Result<Self::Bytes, RdbError>;
+    /// The next `N` bytes.
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], RdbError>;
+    /// Passes over `len` bytes.
+    fn skip(&mut self, len: u64) -> Result<(), RdbError>;
+}
+
+impl<'a> Source for &'a [u8] {
+    type Bytes = Cow<'a, [u8]>;
+
+    fn bytes(&mut self, len: usize) -> Result<Self::Bytes, RdbError> {
+        let (bytes, rest) = self.split_at_checked(len).ok_or(CUT)?;
+        *self = rest;
+        Ok(Cow::Borrowed(bytes))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], RdbError> {
+        let (bytes, rest) = self.split_first_chunk().ok_or(CUT)?;
+        *self = rest;
+        Ok(*bytes)
+    }
+
+    fn skip(&mut self, len: u64) -> Result<(), RdbError> {
+        self.bytes(usize::try_from(len).map_err(|_| CUT)?).map(drop)
+    }
+}
+
 /// Reads a value from its first byte to its last.
 #[derive(Debug, Clone)]
-pub(super) struct Reader<'a> {
-    data: &'a [u8],
+pub(super) struct Reader<S> {
+    source: S,
     /// The longest string, in bytes, that compressed data may come to.
     string_bytes_max: usize,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(data: &'a [u8], string_bytes_max: usize) -> Self {
-        Self { data, string_bytes_max }
-    }
-
+impl Reader<&[u8]> {
     /// Whether all was read.
     pub(super) fn is_at_end(&self) -> bool {
-        self.data.is_empty()
+        self.source.is_empty()
+    }
+}
+
+impl<S: Source> Reader<S> {
+    pub(super) fn new(source: S, string_bytes_max: usize) -> Self {
+        Self { source, string_bytes_max }
     }
 
-    pub(super) fn bytes(&mut self, len: usize) -> Result<&'a [u8], RdbError> {
-        let (bytes, rest) = self.data.split_at_checked(len).ok_or(CUT)?;
-        self.data = rest;
-        Ok(bytes)
+    /// Where the bytes come from.
+    pub(super) fn source(&mut self) -> &mut S {
+        &mut self.source
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RdbError> {
-        let (bytes, rest) = self.data.split_first_chunk().ok_or(CUT)?;
-        self.data = rest;
-        Ok(*bytes)
+        self.source.array()
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, RdbError> {
@@ -80,23 +114,38 @@ impl<'a> Reader<'a> {
         usize::try_from(self.length()?).map_err(|_| CUT)
     }
 
-    pub(super) fn string(&mut self) -> Result<Cow<'a, [u8]>, RdbError> {
-        let integer = |value: i32| Cow::Owned(value.to_string().into_bytes());
+    pub(super) fn string(&mut self) -> Result<S::Bytes, RdbError> {
+        let integer = |value: i32| S::Bytes::from(value.to_string().into_bytes());
         match self.length_or_encoding()? {
-            Length::Plain(length) => self.bytes(usize::try_from(length).map_err(|_| CUT)?).map(Cow::Borrowed),
+            Length::Plain(length) => self.source.bytes(usize::try_from(length).map_err(|_| CUT)?),
             Length::Encoding(0) => Ok(integer(i8::from_le_bytes(self.array()?).into())),
             Length::Encoding(1) => Ok(integer(i16::from_le_bytes(self.array()?).into())),
             Length::Encoding(2) => Ok(integer(i32::from_le_bytes(self.array()?))),
             Length::Encoding(3) => {
                 let (compressed_len, len) = (self.size()?, self.size()?);
-                let compressed = self.bytes(compressed_len)?;
+                let compressed = self.source.bytes(compressed_len)?;
                 if len > self.string_bytes_max {
                     return Err(RdbError::Format("a compressed string is too long"));
                 }
-                lzf::decompress(compressed, len).map(Cow::Owned)
+                lzf::decompress(&compressed, len).map(S::Bytes::from)
             }
-            Length::Encoding(_) => Err(RdbError::Format("a string of no known encoding")),
+            Length::Encoding(_) => Err(UNKNOWN_ENCODING),
         }
+    }
+
+    /// Passes over a string, as it stands there.
+    pub(super) fn skip_string(&mut self) -> Result<(), RdbError> {
+        let len = match self.length_or_encoding()? {
+            Length::Plain(length) => length,
+            Length::Encoding(kind @ 0..=2) => 1 << kind,
+            Length::Encoding(3) => {
+                let compressed_len = self.length()?;
+                self.length()?;
+                compressed_len
+            }
+            Length::Encoding(_) => return Err(UNKNOWN_ENCODING),
+        };
+        self.source.skip(len)
     }
 
     /// An ID as a radix tree's key: the highest byte first.
@@ -133,7 +182,7 @@ mod tests {
         let mut out = Vec::new();
         lengths.iter().for_each(|&length| writer::push_length(&mut out, length));
         texts.iter().for_each(|text| writer::push_string(&mut out, text.as_bytes()));
-        let mut reader = Reader::new(&out, 0);
+        let mut reader = Reader::new(&out[..], 0);
         for length in lengths {
             assert_eq!(reader.length(), Ok(length));
         }
@@ -142,6 +191,10 @@ mod tests {
         }
         assert!(reader.is_at_end());
         assert_eq!(reader.byte(), Err(CUT));
+        let mut reader = Reader::new(&out[..], 0);
+        lengths.iter().for_each(|&length| assert_eq!(reader.length(), Ok(length)));
+        texts.iter().for_each(|_| assert_eq!(reader.skip_string(), Ok(())));
+        assert!(reader.is_at_end());
     }
 
     #[test]
@@ -154,6 +207,9 @@ mod tests {
         {
             assert!(Reader::new(data, 20).string().is_err(), "{data:?}");
         }
-        assert_eq!(Reader::new(b"\xc3\x06\x15\x01xx\xe0\n\0", 21).string().as_deref(), Ok(&[b'x'; 21][..]));
+        assert_eq!(
+            Reader::new(&b"\xc3\x06\x15\x01xx\xe0\n\0"[..], 21).string().as_deref(),
+            Ok(&[b'x'; 21][..])
+        );
     }
 }

@@ -228,7 +228,7 @@ fn a_listpack_has_the_size_that_its_block_tells() {
         let mut out = Vec::new();
         super::stream::encode_stream(&stream, &mut out);
         // Beside them: each node's key and the lengths of key and listpack; then the counters and groups.
-        let mut reader = super::reader::Reader::new(&out, 0);
+        let mut reader = super::reader::Reader::new(&out[..], 0);
         let mut seen = 0;
         for _ in 0..reader.count().unwrap_or_default() {
             let _ = reader.string();

@@ -47,9 +47,10 @@ fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
     let recovered = {
         let mut keys = Keys::new(&shared.store, shared.log(), &metrics, Effects::new(), clock::unix_ms());
         let mut replay = Replay::new(shared, &metrics, &mut keys);
+        // Keys of a snapshot are counted too.
         let mut commands = 0_u64;
         let mut report_at = started + REPORT_INTERVAL;
-        recover(&DiskStorage, &shared.recovery_settings(), progress, &mut |request| {
+        recover(&DiskStorage, &shared.recovery_settings(), progress, &mut |recorded| {
             commands += 1;
             if commands.is_multiple_of(COMMANDS_PER_TURN) {
                 replay.let_others_in();
@@ -58,13 +59,14 @@ fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
                     report(progress, commands);
                 }
             }
-            replay.apply(*request)
+            replay.apply(recorded)
         })?
     };
     let replayed = &recovered.replayed;
-    if replayed.commands > 0 {
+    if replayed.commands + replayed.keys > 0 {
         tracing::info!(
-            "DB loaded from append only file: {} commands, {} bytes, {:.3} seconds",
+            "DB loaded from append only file: {} keys of a snapshot, {} commands, {} bytes, {:.3} seconds",
+            replayed.keys,
             replayed.commands,
             replayed.bytes,
             started.elapsed().as_secs_f64()

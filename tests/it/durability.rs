@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 
-use crate::harness::{PATIENCE, Program, Server, await_true, encode_request};
+use crate::harness::{PATIENCE, Server, await_true, encode_request};
 
 /// A server that was killed after 100 entries were acknowledged.
 fn killed_server(appendfsync: &str) -> Server {
@@ -88,7 +88,7 @@ fn a_flipped_byte_in_the_middle_is_refused() {
 }
 
 /// What redis-cli would ask to see everything about a stream and its groups; times as they are.
-fn describe(server: &Server, keys: &[&str]) -> Vec<String> {
+pub(crate) fn describe(server: &Server, keys: &[&str]) -> Vec<String> {
     let mut client = server.client();
     let mut texts = Vec::new();
     for key in keys {
@@ -142,10 +142,11 @@ const HISTORY: &[&str] = &[
     "DEL deleted",
 ];
 
-const KEYS: &[&str] = &["s", "empty", "made", "gone", "name", "copy", "k", "number", "deleted", "renamed"];
+pub(crate) const KEYS: &[&str] =
+    &["s", "empty", "made", "gone", "name", "copy", "k", "number", "deleted", "renamed"];
 
 /// Sends the history; every command has to succeed.
-fn write_history(server: &Server) {
+pub(crate) fn write_history(server: &Server) {
     let mut client = server.client();
     for command in HISTORY {
         let reply = client.call(command);
@@ -162,7 +163,7 @@ fn write_history(server: &Server) {
 }
 
 /// A consumer's times are not in the log: they begin anew when it is loaded. (And 7.0 has but one of them.)
-fn without_seen_times(texts: &[String]) -> Vec<String> {
+pub(crate) fn without_seen_times(texts: &[String]) -> Vec<String> {
     let drop_field = |text: &str, name: &str| {
         let head = format!("\"{name}\", ");
         let mut parts = text.split(head.as_str());
@@ -233,25 +234,4 @@ fn what_was_acknowledged_under_load_is_there_after_kill() {
             assert!(len >= *acknowledged, "{policy}: {acknowledged} were acknowledged, {len} are there");
         }
     }
-}
-
-/// After SIGTERM a redis-server reads our files to the same data.
-#[test]
-fn redis_loads_what_was_written() {
-    let mut server = Server::millstream(&[]);
-    write_history(&server);
-    // Fields that Redis has since 8.6 and 8.8.
-    let mut ours = describe(&server, KEYS);
-    for newer in [
-        ", \"nacked-count\", 0",
-        ", \"idmp-duration\", 100, \"idmp-maxsize\", 100",
-        ", \"pids-tracked\", 0, \"iids-tracked\", 0, \"iids-added\", 0, \"iids-duplicates\", 0",
-    ] {
-        ours.iter_mut().for_each(|text| *text = text.replace(newer, ""));
-    }
-    let exit = server.terminate();
-    assert_eq!(exit.status.code(), Some(0), "{exit:?}");
-    let redis = Server::start_on(Program::Redis, &server.data_dir(), &["--appendonly", "yes"]);
-    let theirs = describe(&redis, KEYS);
-    assert_eq!(without_seen_times(&theirs), without_seen_times(&ours));
 }

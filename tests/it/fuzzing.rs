@@ -89,6 +89,20 @@ fn payloads_are_decoded() {
     });
 }
 
+const RDB_FILES: [&[u8]; 2] = [
+    include_bytes!("../../src/rdb/file/samples/redis-7.0.rdb"),
+    include_bytes!("../../src/rdb/file/samples/redis-8.6.rdb"),
+];
+
+#[test]
+fn rdb_files_are_read() {
+    run(bodies::read_rdb_files, |random| {
+        let mut bytes = RDB_FILES[random.usize(0..RDB_FILES.len())].to_vec();
+        damage(random, &mut bytes);
+        bytes
+    });
+}
+
 #[test]
 fn commands_are_executed() {
     let names: Vec<String> =
@@ -181,9 +195,10 @@ fn written_log() -> Vec<u8> {
 fn logs_are_recovered() {
     let (ours, plain) = (written_log(), encode_request(&["XADD", "s", "1-1", "a", "b"]).repeat(3));
     run(bodies::recover_log, |random| {
-        let mut bytes = match random.u32(0..6) {
+        let mut bytes = match random.u32(0..7) {
             0 => plain.clone(),
             1 => [&ours[..], &plain].concat(),
+            6 => [RDB_FILES[0], &plain].concat(),
             2 => (0..random.usize(0..40)).map(|_| random.u8(..)).collect(),
             _ => ours.clone(),
         };

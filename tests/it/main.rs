@@ -15,6 +15,7 @@ mod layers;
 mod loading;
 mod options;
 mod protocol;
+mod redis_files;
 mod rewrite;
 mod scripts;
 mod startup;

@@ -43,7 +43,9 @@ pub(super) fn reload(context: &mut Context<'_, '_>) -> Result<(), CommandError> 
         let mut executing = Replay::new(shared, &metrics, keys);
         executing.clear();
         let progress = LoadProgress::default();
-        replay(&DiskStorage, &shared.recovery_settings(), &progress, &mut |request| executing.apply(*request))
+        replay(&DiskStorage, &shared.recovery_settings(), &progress, &mut |recorded| {
+            executing.apply(recorded)
+        })
     };
     keys.stop_replaying();
     keys.db = db;

@@ -54,7 +54,7 @@ pub(in super::super) fn encode_appendix(stream: &Stream, out: &mut Vec<u8>) {
 
 /// Reads the appendix, if there is one, into the stream that stood before it.
 pub(in super::super) fn decode_appendix(
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<&[u8]>,
     stream: &mut Stream,
 ) -> Result<(), RdbError> {
     if reader.is_at_end() {
@@ -89,7 +89,7 @@ fn for_each_group(
     stream.groups_mut().iter_mut().try_for_each(|(_, group)| decode(group))
 }
 
-fn decode_active_times(reader: &mut Reader<'_>, group: &mut Group) -> Result<(), RdbError> {
+fn decode_active_times(reader: &mut Reader<&[u8]>, group: &mut Group) -> Result<(), RdbError> {
     let slots: Vec<_> = group.consumers().iter().map(|(slot, _)| slot).collect();
     for slot in slots {
         group.consumers_mut().get_mut(slot).active_ms = reader.length()?.checked_sub(1);
@@ -97,7 +97,7 @@ fn decode_active_times(reader: &mut Reader<'_>, group: &mut Group) -> Result<(),
     Ok(())
 }
 
-fn decode_nobodys(reader: &mut Reader<'_>, group: &mut Group) -> Result<(), RdbError> {
+fn decode_nobodys(reader: &mut Reader<&[u8]>, group: &mut Group) -> Result<(), RdbError> {
     for _ in 0..reader.count()? {
         let id = reader.raw_id()?;
         if group.pending().find(id).is_some() {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::error::RdbError;
 use super::super::listpack::{Element, ListpackReader};
-use super::super::reader::Reader;
+use super::super::reader::{Reader, Source};
 use super::encode::{ENTRIES_READ_UNKNOWN, ENTRY_DELETED, ENTRY_SAME_FIELDS, RAW_ID_BYTES};
 use super::idempotency::{Deadlines, decode_idempotency};
 use crate::engine::{Group, PendingEntry, Stream, StreamBuilder, StreamId};
@@ -25,14 +25,17 @@ pub(in super::super) enum StreamForm {
 const ORDER: RdbError = RdbError::Format("a stream's IDs do not ascend");
 
 /// Reads a stream.
-pub(in super::super) fn decode_stream(reader: &mut Reader<'_>, form: StreamForm) -> Result<Stream, RdbError> {
+pub(in super::super) fn decode_stream(
+    reader: &mut Reader<impl Source>,
+    form: StreamForm,
+) -> Result<Stream, RdbError> {
     let mut nodes = NodeReader::default();
     for _ in 0..reader.count()? {
         let key = reader.string()?;
         if key.len() != RAW_ID_BYTES {
             return Err(RdbError::Format("a stream's node has a key that is no ID"));
         }
-        let first = Reader::new(&key, 0).raw_id()?;
+        let first = Reader::new(&key[..], 0).raw_id()?;
         nodes.read(first, &reader.string()?)?;
     }
     let builder = nodes.builder;
@@ -156,7 +159,11 @@ impl NodeReader {
 }
 
 /// Reads a group behind its name.
-fn decode_group(reader: &mut Reader<'_>, form: StreamForm, stream: &Stream) -> Result<Group, RdbError> {
+fn decode_group(
+    reader: &mut Reader<impl Source>,
+    form: StreamForm,
+    stream: &Stream,
+) -> Result<Group, RdbError> {
     let last_delivered_id = reader.id()?;
     let entries_read = if form >= StreamForm::Redis70 {
         match reader.length()?.cast_signed() {
@@ -180,7 +187,7 @@ fn decode_group(reader: &mut Reader<'_>, form: StreamForm, stream: &Stream) -> R
 }
 
 /// Reads what is pending in a group; whose it is comes with the consumers.
-fn decode_pending(reader: &mut Reader<'_>) -> Result<Vec<PendingEntry>, RdbError> {
+fn decode_pending(reader: &mut Reader<impl Source>) -> Result<Vec<PendingEntry>, RdbError> {
     let mut pending: Vec<PendingEntry> = Vec::new();
     for _ in 0..reader.count()? {
         let id = reader.raw_id()?;
@@ -195,7 +202,7 @@ fn decode_pending(reader: &mut Reader<'_>) -> Result<Vec<PendingEntry>, RdbError
 }
 
 fn decode_consumer(
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<impl Source>,
     form: StreamForm,
     group: &mut Group,
     pending: &mut [PendingEntry],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::error::RdbError;
-use super::super::reader::Reader;
+use super::super::reader::{Reader, Source};
 use super::super::writer::{push_id, push_length, push_string};
 use crate::engine::{Idempotency, IdempotencySettings, ProducedEntry, Stream};
 
@@ -49,7 +49,7 @@ pub(super) fn encode_idempotency(idempotency: &Idempotency, out: &mut Vec<u8>) {
 
 /// Reads what is remembered into a stream that remembers nothing yet.
 pub(super) fn decode_idempotency(
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<impl Source>,
     deadlines: Deadlines,
     stream: &mut Stream,
 ) -> Result<(), RdbError> {
