@@ -15,6 +15,7 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
 )
+APT_SECONDS_MAX = 20
 MIRROR_VARIABLE = "MILLSTREAM_DEBIAN_MIRROR"
 TARBALL_NAME = re.compile(r"redis_(?P<version>\d+(?:\.\d+)+)\.orig\.tar\.[a-z0-9]+")
 
@@ -91,6 +92,9 @@ def _apt_get_source(settings: dict, apt: Path, downloads: Path) -> None:
         "Dir::State::Lists": apt / "lists",
         "Dir::Cache": apt,
         "APT::Sandbox::User": "",
+        # An archive that does not answer is to be known for one soon.
+        "Acquire::http::Timeout": APT_SECONDS_MAX,
+        "Acquire::https::Timeout": APT_SECONDS_MAX,
     }
     apt_get = ["apt-get", "--quiet=2"]
     for name, value in options.items():

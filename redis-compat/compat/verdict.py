@@ -2,6 +2,7 @@
 
 import tomllib
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from .results import Outcome, SuiteRun
@@ -9,18 +10,28 @@ from .results import Outcome, SuiteRun
 MESSAGE_LINES_SHOWN = 25
 
 
+@dataclass(frozen=True)
+class Expectation:
+    """Why a test fails; `by_chance` when it passes at other times."""
+
+    reason: str
+    by_chance: bool = False
+
+
 class Expectations:
-    """The expected failures: for each section, test id -> reason. An empty list when there is no file."""
+    """The expected failures: for each section, those of its tests. An empty list when there is no file."""
 
     def __init__(self, path: Path | None) -> None:
         self._tables = tomllib.loads(path.read_text()) if path else {}
 
-    def of(self, section: tuple[str, ...]) -> dict[str, str]:
-        """Returns the expected failures of one section."""
-        table = self._tables
+    def of(self, section: tuple[str, ...]) -> dict[str, Expectation]:
+        """Returns the expected failures of one section, by test id: its own, and those of the sections above it."""
+        table, found = self._tables, {}
         for name in section:
             table = table.get(name, {})
-        return {test_id: reason for test_id, reason in table.items() if isinstance(reason, str)}
+            entries = {test_id: {"reason": entry} if isinstance(entry, str) else entry for test_id, entry in table.items()}
+            found |= {test_id: Expectation(**entry) for test_id, entry in entries.items() if "reason" in entry}
+        return found
 
     def unexplained(self) -> list[str]:
         """Returns the listed tests that carry no reason."""
@@ -28,9 +39,11 @@ class Expectations:
         tables = [self._tables]
         while tables:
             for key, value in tables.pop().items():
-                if isinstance(value, dict):
+                if isinstance(value, dict) and "reason" not in value:
                     tables.append(value)
-                elif not isinstance(value, str) or not value.strip():
+                    continue
+                value = value["reason"] if isinstance(value, dict) else value
+                if not isinstance(value, str) or not value.strip():
                     found.append(key)
         return found
 
@@ -44,6 +57,7 @@ class Verdict:
         self._seen: dict[tuple[str, ...], set[str]] = {}
         self._faults: list[str] = []
         self._skip_reasons: Counter[str] = Counter()
+        self._left_out: list[str] = []
         self._passed = 0
         self._failed = 0
         for test_id in expectations.unexplained():
@@ -60,7 +74,7 @@ class Verdict:
             elif result.outcome is Outcome.FAILED:
                 said = "\n".join(f"      {line}" for line in result.message.splitlines()[-MESSAGE_LINES_SHOWN:])
                 self._fault(f"{run.name}: failed: {result.test_id}\n{said}")
-            elif result.outcome is Outcome.PASSED and result.test_id in expected:
+            elif result.outcome is Outcome.PASSED and result.test_id in expected and not expected[result.test_id].by_chance:
                 self._fault(f"{run.name}: passes, so take it off the list of expected failures: {result.test_id}")
             elif result.outcome is Outcome.PASSED:
                 self._passed += 1
@@ -70,6 +84,10 @@ class Verdict:
             self._fault(f"{run.name}: {trouble}")
         counts = [run.count(Outcome.PASSED), run.count(Outcome.FAILED), as_expected, run.count(Outcome.SKIPPED)]
         self._rows.append((run.name, *(str(count) for count in counts), f"{run.seconds:.1f} s"))
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Notes what is not run, so that the outcome says it."""
+        self._left_out.append(f"not run: {name}: {reason}")
 
     def finish(self, sections_run_wholly: set[tuple[str, ...]]) -> int:
         """Looks for listed tests that no longer exist, prints everything, returns the exit code."""
@@ -86,6 +104,8 @@ class Verdict:
         print()
         for reason, count in sorted(self._skip_reasons.items()):
             print(f"skipped by the suites themselves: {count} x {reason}")
+        for left_out in self._left_out:
+            print(left_out)
         print(f"{self._passed} passed, {self._failed} failed")
         return 1 if self._faults else 0
 

@@ -157,7 +157,7 @@ fn random_command(random: &mut fastrand::Rng) -> String {
     let id = format!("{}-{}", random.u64(..60), random.u64(..2));
     let time = NOW_MS - random.u64(..100);
     let (pid, iid) = (["p", "q"][random.usize(..2)], random.u32(..9));
-    match random.u32(..53) {
+    match random.u32(..54) {
         0..12 => format!("XADD {key} {id} field {} other {}", random.i32(-50..50), random.alphabetic()),
         12..15 => format!("XGROUP CREATE {key} {group} {id} MKSTREAM"),
         15 => format!("XGROUP CREATE {key} {group} 0 ENTRIESREAD {}", random.u32(..9)),
@@ -184,6 +184,7 @@ fn random_command(random: &mut fastrand::Rng) -> String {
         39 => format!("SELECT {}", random.u32(..3)),
         40 => format!("#NOBODY {key} {group} {time} {} {id}", random.u32(..5)),
         41 => format!("LPUSH {} {} {}", KEYS[random.usize(3..5)], random.u32(..20), random.alphabetic()),
+        52 => format!("LPOP {} {}", KEYS[random.usize(3..5)], random.u32(..3)),
         // Times of the clock, and others: nothing expires here.
         42..45 => {
             let id = format!("{}-{}", NOW_MS + random.u64(..60), random.u64(..2));

@@ -1,12 +1,13 @@
-//! LPUSH, RPUSH, LLEN and LRANGE, so that there are lists: see [`ListValue`]. RPUSH is what redis-server writes its lists as when it rewrites its log.
+//! LPUSH, RPUSH, LPOP, LLEN and LRANGE, so that there are lists: see [`ListValue`]. RPUSH is what redis-server writes its lists as when it rewrites its log.
 
 use super::argument::parse_integer;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Key, KeyEntry, ListValue, Value};
+use crate::number::parse_i64;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, Keys};
 
 pub(super) const LPUSH: Spec = Spec {
     name: "lpush",
@@ -29,6 +30,25 @@ pub(super) const RPUSH: Spec = Spec {
     summary: "Puts elements behind those of a list; makes the list if it is not there.",
     handler: execute_rpush,
     ..LPUSH
+};
+
+pub(super) const LPOP: Spec = Spec {
+    name: "lpop",
+    arity: -2,
+    flags: Flags::WRITE.union(Flags::FAST),
+    keys: &[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE))],
+    categories: Categories::LIST,
+    since: "1.0.0",
+    group: Group::List,
+    summary: "Takes elements away from a list's beginning and returns them.",
+    complexity: "O(N) for N elements that are taken",
+    history: &[("6.2.0", "How many are wanted may be given.")],
+    arguments: &[
+        Argument::new("key", ArgKind::Key(0)),
+        Argument::new("count", ArgKind::Integer).optional().since("6.2.0"),
+    ],
+    handler: execute_lpop,
+    ..Spec::DEFAULT
 };
 
 pub(super) const LLEN: Spec = Spec {
@@ -65,7 +85,7 @@ pub(super) const LRANGE: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-fn as_list(entry: Option<&mut KeyEntry>) -> Result<Option<&mut ListValue>, CommandError> {
+pub(super) fn as_list(entry: Option<&mut KeyEntry>) -> Result<Option<&mut ListValue>, CommandError> {
     match entry.map(|entry| &mut entry.value) {
         None => Ok(None),
         Some(Value::List(list)) => Ok(Some(list)),
@@ -103,6 +123,47 @@ fn push(
     keys.changed(&key, Change::Updated);
     context.reply.count(len as u64);
     Ok(Outcome::Done)
+}
+
+fn execute_lpop(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    if request.len() > 3 {
+        return Err(CommandError::Arity(LPOP.name.to_owned()));
+    }
+    let count = match request.get(2) {
+        Some(count) => {
+            let count = parse_i64(count).and_then(|count| usize::try_from(count).ok());
+            Some(count.ok_or(CommandError::Other("ERR value is out of range, must be positive"))?)
+        }
+        None => None,
+    };
+    let key = Key::new(request.arg(1));
+    let Some(list) = as_list(context.keys.find_for_write(&key))? else {
+        if count.is_some() {
+            context.reply.null_array()
+        } else {
+            context.reply.null()
+        }
+        return Ok(Outcome::Done);
+    };
+    let taken: Vec<Box<[u8]>> = std::iter::from_fn(|| list.pop_front()).take(count.unwrap_or(1)).collect();
+    if count.is_some() {
+        context.reply.array(taken.len());
+    }
+    taken.iter().for_each(|element| context.reply.bulk(element));
+    if !taken.is_empty() {
+        finish_pop(context.keys, &key, taken.len());
+    }
+    Ok(Outcome::Done)
+}
+
+/// Removes a list that was emptied, and writes how many elements were taken from its beginning.
+pub(super) fn finish_pop(keys: &mut Keys<'_>, key: &Key<'_>, taken: usize) {
+    keys.effect(&[b"LPOP", key.bytes, taken.to_string().as_bytes()]);
+    let is_empty = matches!(as_list(keys.find_for_write(key)), Ok(Some(list)) if list.len() == 0);
+    if is_empty {
+        keys.remove(key);
+    }
+    keys.changed(key, if is_empty { Change::Lost } else { Change::Trimmed });
 }
 
 fn execute_llen(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {

@@ -13,6 +13,7 @@ mod append;
 mod argument;
 mod auth;
 mod bgrewriteaof;
+mod blpop;
 mod budget;
 mod client;
 mod cluster;
@@ -124,6 +125,7 @@ const SPECS: &[&Spec] = &[
     &auth::SPEC,
     &bgrewriteaof::SPEC,
     &save::BGSAVE,
+    &blpop::SPEC,
     &client::SPEC,
     &cluster::SPEC,
     &introspect::SPEC,
@@ -160,6 +162,7 @@ const SPECS: &[&Spec] = &[
     &latency::SPEC,
     &lists::LLEN,
     &lolwut::SPEC,
+    &lists::LPOP,
     &lists::LPUSH,
     &lists::LRANGE,
     &memory::SPEC,

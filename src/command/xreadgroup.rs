@@ -388,9 +388,7 @@ fn deliver_again(
     if let Some(group) = stream.groups_mut().find_mut(names.group) {
         again.into_iter().for_each(|entry| group.assign(entry));
     }
-    if !delivered.is_empty() {
-        delivered.write_effects(keys, names, now_ms);
-        keys.changed(&Key::new(names.key), Change::Metadata);
-    }
+    // It is logged, but does not count as a change of the key, as in Redis: nothing became pending that was not.
+    delivered.write_effects(keys, names, now_ms);
     Ok(true)
 }

@@ -404,10 +404,8 @@ impl<'a> Keys<'a> {
             dbs.swap(first, second);
             for db in [first, second] {
                 for key in waiters.keys(db) {
-                    let is_stream = dbs[db]
-                        .find(&Key::new(key))
-                        .is_some_and(|entry| matches!(entry.value, Value::Stream(_)));
-                    let change = if is_stream { Change::Updated } else { Change::Lost };
+                    let is_there = dbs[db].find(&Key::new(key)).is_some();
+                    let change = if is_there { Change::Updated } else { Change::Lost };
                     self.ready.push(ReadyKey { db, key: key.into(), change });
                 }
             }

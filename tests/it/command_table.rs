@@ -21,6 +21,7 @@ type Difference = (&'static str, &'static str, (u32, u32));
 /// All of them.
 const DIFFERENCES: &[Difference] = &[
     // What 7.2 changed.
+    ("blpop", "flags", (7, 2)),
     ("client|setname", "tips", (7, 2)),
     ("cluster|shards", "flags", (7, 2)),
     ("cluster|slots", "flags", (7, 2)),

@@ -24,6 +24,7 @@ scripts! {
     administration_of_the_log
     authentication
     blocking
+    blocking_on_lists
     client
     client_of_7_2
     command_getkeys

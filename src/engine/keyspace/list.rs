@@ -29,6 +29,13 @@ impl ListValue {
         self.text_bytes += element.len();
     }
 
+    /// Takes the first element away.
+    pub fn pop_front(&mut self) -> Option<Box<[u8]>> {
+        let element = self.elements.pop_front()?;
+        self.text_bytes -= element.len();
+        Some(element)
+    }
+
     /// The number of elements.
     #[allow(clippy::len_without_is_empty, reason = "a list that is empty is not kept")]
     pub fn len(&self) -> usize {
