@@ -34,6 +34,8 @@ scripts! {
     config_fixed
     debug
     debug_refused
+    documented
+    documented_in_resp3
     dump_restore
     groups
     key_expiry
@@ -53,6 +55,7 @@ scripts! {
     stream_counters
     stream_idempotency
     stream_nack
+    stream_newest_in_resp3
     stream_read_limits
     stream_references
     string_numbers
@@ -64,7 +67,7 @@ scripts! {
 
 fn run(name: &str, text: &str) {
     let script = Script::parse(&format!("{name}.txt"), text);
-    if script.with_redis {
+    if script.redis_from.is_some_and(|version| version <= Program::Redis.version()) {
         script.run(Program::Redis, &[]);
     }
     script.run(Program::Millstream, &["--worker-threads", "1"]);

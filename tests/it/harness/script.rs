@@ -34,13 +34,15 @@ const SILENCE: Duration = Duration::from_millis(20);
 ///
 /// ```text
 /// @ redis                    the script is run against redis-server too
+/// @ redis 8.6                the same if that is of this version at least (see [`Program::Redis`])
 /// @ resp3                    connections speak RESP3
 /// @ arguments --maxclients 3 for the server
 /// ```
 pub(crate) struct Script {
     name: String,
     steps: Vec<(usize, Step)>,
-    pub(crate) with_redis: bool,
+    /// The first version of redis-server that it is run against too.
+    pub(crate) redis_from: Option<(u32, u32)>,
     pub(crate) arguments: Vec<String>,
     is_resp3: bool,
 }
@@ -68,7 +70,7 @@ impl Script {
         let mut script = Self {
             name: name.to_owned(),
             steps: Vec::new(),
-            with_redis: false,
+            redis_from: None,
             arguments: Vec::new(),
             is_resp3: false,
         };
@@ -115,7 +117,11 @@ impl Script {
         let rest = rest.trim().to_owned();
         let step = match word {
             "redis" => {
-                self.with_redis = true;
+                self.redis_from = Some(match rest.split_once('.') {
+                    Some((major, minor)) => (major.parse().ok()?, minor.parse().ok()?),
+                    None if rest.is_empty() => (0, 0),
+                    None => return None,
+                });
                 return Some(());
             }
             "resp3" => {

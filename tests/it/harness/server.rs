@@ -30,6 +30,13 @@ impl Program {
             Self::Redis => std::env::var_os("MILLSTREAM_REFERENCE").unwrap_or_else(|| "redis-server".into()),
         }
     }
+
+    /// The version of Redis that it says it is: major and minor.
+    pub(crate) fn version(self) -> (u32, u32) {
+        // Not by INFO, which a server with a password does not answer.
+        let output = Command::new(self.path()).arg("--version").output().unwrap();
+        parse_version(&String::from_utf8_lossy(&output.stdout))
+    }
 }
 
 /// How a server ended.
@@ -168,9 +175,7 @@ impl Server {
 
     /// The version of Redis that it says it is: major and minor.
     pub(crate) fn version(&self) -> (u32, u32) {
-        // Not by INFO, which a server with a password does not answer.
-        let output = Command::new(self.program.path()).arg("--version").output().unwrap();
-        parse_version(&String::from_utf8_lossy(&output.stdout))
+        self.program.version()
     }
 
     /// The directory that it keeps its data in.
