@@ -61,6 +61,14 @@ impl Chunks {
         Some((Self { bytes, starts, switch: None }, switch.position))
     }
 
+    /// Undoes [`Self::split_off_next`].
+    pub(super) fn rejoin(&mut self, next: Self, position: Position) {
+        let (bytes, chunks) = (self.bytes.len(), self.starts.len());
+        self.switch = Some(Switch { bytes, chunks, position });
+        self.bytes.extend_from_slice(&next.bytes);
+        self.starts.extend(next.starts.iter().map(|start| start + bytes));
+    }
+
     /// Whether the next append begins a chunk: none fits it.
     fn wants_chunk(&self, append_bytes: usize) -> bool {
         let is_behind_switch = self.switch.is_none_or(|switch| self.starts.len() > switch.chunks);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the log was doing when it failed. Its text follows "cannot".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,32 @@ impl LogError {
     /// The bare reason, as the system words it: what Redis's `MISCONF` reply quotes.
     pub fn reason(&self) -> String {
         self.cause.to_string()
+    }
+}
+
+/// A write or a sync that failed while the log was in use: it takes no more writes.
+#[derive(Debug, Clone)]
+pub struct LogFailure {
+    /// What failed.
+    pub error: Arc<LogError>,
+    /// Whether it is the end. Otherwise the file is as it was before, and what could not be written is tried again: once that works,
+    /// the log takes writes again. After a failed sync nobody knows what the disk has, so that nothing can be tried again.
+    pub is_final: bool,
+}
+
+impl LogFailure {
+    /// A failure that nothing can be done about.
+    pub(super) fn last(error: LogError) -> Self {
+        Self { error: Arc::new(error), is_final: true }
+    }
+
+    /// The bare reason, as the system words it, and what is left to do where waiting does not help.
+    pub fn reason(&self) -> String {
+        let reason = self.error.reason();
+        match self.is_final {
+            true => reason + ". The server has to be started anew, once the disk is in order",
+            false => reason,
+        }
     }
 }
 

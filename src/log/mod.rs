@@ -30,7 +30,7 @@ mod window;
 mod writer;
 
 pub use effects::{Effects, EffectsMark};
-pub use error::{LogCause, LogError, LogOperation};
+pub use error::{LogCause, LogError, LogFailure, LogOperation};
 pub use fault::{Fault, FaultStorage, Survival};
 pub use manifest::{LogPaths, Manifest, ManifestFile};
 pub use position::{EffectLog, Position};

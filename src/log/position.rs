@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::effects::Effects;
-use super::error::LogError;
+use super::error::{LogError, LogFailure};
 
 /// A place in the log: the number of bytes that were appended before it since the process started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -36,5 +36,5 @@ pub trait EffectLog: Send + Sync {
     /// The failure because of which it cannot become durable any more; whether it will be there after a restart is then open.
     fn durable_at(&self, position: Position) -> impl Future<Output = Result<(), Arc<LogError>>> + Send;
     /// The failure because of which nothing can be made durable any more.
-    fn latched(&self) -> Option<Arc<LogError>>;
+    fn latched(&self) -> Option<LogFailure>;
 }

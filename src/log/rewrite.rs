@@ -114,8 +114,8 @@ impl Drop for RewriteClaim {
 
 impl RewriteClaim {
     pub(super) fn new(shared: &Arc<Shared>) -> Result<Self, RewriteRefusal> {
-        if let Some(error) = shared.latched() {
-            return Err(RewriteRefusal::Failed(Arc::clone(error)));
+        if let Some(failure) = shared.latched() {
+            return Err(RewriteRefusal::Failed(failure.error));
         }
         if !shared.rewrites.begin() {
             return Err(RewriteRefusal::InProgress);
@@ -192,8 +192,8 @@ impl Rewrite {
             return Ok(());
         }
         let shared = &self.claim.shared;
-        if let Some(error) = shared.latched() {
-            return Err(abandoned(shared, error.to_string()));
+        if let Some(failure) = shared.latched() {
+            return Err(abandoned(shared, failure.error.to_string()));
         }
         self.base.write()
     }

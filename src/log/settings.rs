@@ -43,7 +43,7 @@ pub struct LogStatistics {
     pub buffered_bytes: u64,
     /// Bytes written and not yet synced.
     pub unsynced_bytes: u64,
-    /// Whether a write or a sync has failed.
+    /// Whether a write or a sync has failed, because of which writes are refused.
     pub has_failed: bool,
     /// How long the last sync took.
     pub last_sync_us: u64,

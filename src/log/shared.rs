@@ -9,8 +9,8 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use parking_lot::{Condvar, Mutex};
 use super::annotation::FILE_LINE_BYTES;
 use super::buffer::{Buffer, Chunks};
 use super::effects::Effects;
-use super::error::{LogError, LogOperation};
+use super::error::{LogError, LogFailure, LogOperation};
 use super::manifest::{LogPaths, Manifest};
 use super::position::Position;
 use super::recovery::{Increment, OpenLog};
@@ -48,7 +48,9 @@ pub(super) struct Shared {
     appended: AtomicU64,
     written: AtomicU64,
     durable: AtomicU64,
-    latch: OnceLock<Arc<LogError>>,
+    /// Whether `failure` is worth a look.
+    has_failed: AtomicBool,
+    failure: Mutex<Option<LogFailure>>,
     sync_failed: AtomicBool,
     policy: AtomicU8,
     sync_interval: Duration,
@@ -85,8 +87,10 @@ struct Writer {
     start: Position,
     /// What is written to after the next switch.
     next: Option<Increment>,
-    /// Memory for the exchange with the buffer; empty between writes.
+    /// Memory for the exchange with the buffer; empty between writes, unless one failed.
     chunks: Chunks,
+    /// A write failed: the position behind `chunks`, which are to be written before anything else.
+    unwritten: Option<Position>,
     /// Keeps other servers out of the directory until the log is closed.
     lock: Option<Box<dyn DirectoryLock>>,
 }
@@ -97,7 +101,7 @@ impl fmt::Debug for Shared {
             .field("appended", &self.appended)
             .field("written", &self.written)
             .field("durable", &self.durable)
-            .field("latch", &self.latch)
+            .field("failure", &self.failure)
             .finish_non_exhaustive()
     }
 }
@@ -127,6 +131,7 @@ impl Shared {
             start: Position::START,
             next: None,
             chunks: Chunks::default(),
+            unwritten: None,
             lock: Some(lock),
         };
         let base_seq_max = manifest.base.as_ref().map_or(0, |base| base.seq);
@@ -140,7 +145,8 @@ impl Shared {
             appended: AtomicU64::new(0),
             written: AtomicU64::new(0),
             durable: AtomicU64::new(0),
-            latch: OnceLock::new(),
+            has_failed: AtomicBool::new(false),
+            failure: Mutex::default(),
             sync_failed: AtomicBool::new(false),
             policy: AtomicU8::new(settings.policy as u8),
             sync_interval: settings.sync_interval,
@@ -186,7 +192,7 @@ impl Shared {
     }
 
     fn check_latch(&self) -> Result<(), Arc<LogError>> {
-        self.latch.get().map_or(Ok(()), |error| Err(Arc::clone(error)))
+        self.latched().map_or(Ok(()), |failure| Err(failure.error))
     }
 
     pub(super) fn write_out(&self) -> Result<(), Arc<LogError>> {
@@ -221,20 +227,54 @@ impl Shared {
 
     /// Writes the chunks that the writer has taken over, which end at `end`.
     fn write(&self, writer: &mut Writer, end: Position) -> Result<(), Arc<LogError>> {
+        writer.unwritten = Some(end);
         if let Some((next, at)) = writer.chunks.split_off_next() {
-            self.write_chunks(writer, at)?;
+            if let Err(error) = self.write_chunks(writer, at) {
+                writer.chunks.rejoin(next, at);
+                return Err(error);
+            }
             self.switch_file(writer, at)?;
             writer.chunks = next;
         }
-        self.write_chunks(writer, end)
+        self.write_chunks(writer, end)?;
+        writer.unwritten = None;
+        Ok(())
+    }
+
+    /// Tries to write what could not be written, and all that came later; once that is durable, the log takes writes again.
+    fn retry(&self) {
+        let syncing = self.syncing.lock();
+        let Some(failure) = self.latched().filter(|failure| !failure.is_final) else { return };
+        let mut writer = self.writer.lock();
+        while let Some(end) = writer.unwritten {
+            if self.write(&mut writer, end).is_err() {
+                return;
+            }
+            let mut buffer = self.buffer.lock();
+            if buffer.content_bytes() > 0 {
+                writer.unwritten = Some(buffer.take(&mut writer.chunks));
+            }
+        }
+        let (increment, end) = (writer.increment.clone(), self.written());
+        drop(writer);
+        if self.sync_file(&increment, end).is_ok() {
+            *self.failure.lock() = None;
+            self.has_failed.store(false, Ordering::Release);
+            tracing::warn!(
+                "The append only file can be written again; writes are taken from now on (it was: {})",
+                failure.error
+            );
+        }
+        drop(syncing);
     }
 
     fn write_chunks(&self, writer: &mut Writer, end: Position) -> Result<(), Arc<LogError>> {
         let synced_offset = writer.offset_of(self.durable());
         let offset = writer.offset_of(self.written());
-        let result = writer.write(offset, synced_offset);
+        if let Err(failure) = writer.write(offset, synced_offset) {
+            return Err(self.latch(failure));
+        }
         writer.chunks.clear();
-        result.map_err(|error| self.latch(error))?;
         self.written.store(end.0, Ordering::Release);
         Ok(())
     }
@@ -247,7 +287,8 @@ impl Shared {
         }
         let Some(next) = writer.next.take() else {
             let what = "there is no file to go on in";
-            return Err(self.latch(LogError::content(LogOperation::Write, &writer.increment.path, what)));
+            let error = LogError::content(LogOperation::Write, &writer.increment.path, what);
+            return Err(self.latch(LogFailure::last(error)));
         };
         self.sync_file(&writer.increment, at)?;
         writer.increment = next;
@@ -282,7 +323,8 @@ impl Shared {
         self.sync_count.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = result {
             self.sync_failed.store(true, Ordering::Release);
-            return Err(self.latch(LogError::system(LogOperation::Sync, &increment.path, error)));
+            let error = LogError::system(LogOperation::Sync, &increment.path, error);
+            return Err(self.latch(LogFailure::last(error)));
         }
         self.durable.store(end.0, Ordering::Release);
         Ok(self.waiters.wake(end))
@@ -318,16 +360,29 @@ impl Shared {
         self.size_before_bytes.load(Ordering::Relaxed).wrapping_add(self.written().0)
     }
 
-    /// Makes a failure final and tells everybody. Answers the failure that came first.
-    fn latch(&self, error: LogError) -> Arc<LogError> {
-        let error = Arc::new(error);
-        let first = self.latch.get_or_init(|| Arc::clone(&error));
-        if Arc::ptr_eq(first, &error) {
-            tracing::error!("{error}; writes are refused from now on");
+    /// Takes no writes from now on, and tells everybody. Answers the failure that came first, or that nothing can be done about.
+    fn latch(&self, failure: LogFailure) -> Arc<LogError> {
+        let mut latched = self.failure.lock();
+        let before = latched.as_ref().filter(|before| before.is_final || !failure.is_final);
+        if let Some(before) = before {
+            return Arc::clone(&before.error);
         }
-        self.buffer.lock().close();
+        match failure.is_final {
+            true => tracing::error!("{}; writes are refused until the server is started anew", failure.error),
+            false => tracing::error!(
+                "{}; writes are refused, and what was not written is tried again every {} ms",
+                failure.error,
+                self.sync_interval.as_millis()
+            ),
+        }
+        *latched = Some(failure.clone());
+        self.has_failed.store(true, Ordering::Release);
+        drop(latched);
+        if failure.is_final {
+            self.buffer.lock().close();
+        }
         self.waiters.wake_all();
-        Arc::clone(first)
+        failure.error
     }
 
     /// What waiting for a position comes to, if that is known.
@@ -335,15 +390,15 @@ impl Shared {
         if self.durable() >= position {
             return Some(Ok(()));
         }
-        let error = self.latch.get()?;
+        let failure = self.latched()?;
         let is_lost = self.sync_failed.load(Ordering::Acquire) || self.written() < position;
-        is_lost.then(|| Err(Arc::clone(error)))
+        is_lost.then_some(Err(failure.error))
     }
 
     /// The failure that latched the log.
     #[inline]
-    pub(super) fn latched(&self) -> Option<&Arc<LogError>> {
-        self.latch.get()
+    pub(super) fn latched(&self) -> Option<LogFailure> {
+        if self.has_failed.load(Ordering::Acquire) { self.failure.lock().clone() } else { None }
     }
 
     pub(super) fn set_policy(&self, policy: FsyncPolicy) {
@@ -386,6 +441,7 @@ impl Shared {
                     expected = self.expect(self.sync().unwrap_or_default());
                 }
                 Wake::Interval => {
+                    self.retry();
                     let _ = self.write_out();
                     if self.policy() != FsyncPolicy::No {
                         let _ = self.sync();
@@ -432,6 +488,7 @@ impl Shared {
     }
 
     pub(super) fn close(&self) -> Result<(), Arc<LogError>> {
+        self.retry();
         let mut result = self.write_out().and_then(|()| self.sync()).map(drop);
         if result.is_ok() && self.written() > Position::START {
             // Tells recovery that the last chunks were durable, so that damage in them is not taken for a torn tail.
@@ -447,7 +504,8 @@ impl Shared {
         writer.lock = None;
         let closed = LogError::content(LogOperation::Write, &writer.increment.path, "the log is closed");
         drop(writer);
-        let _ = self.latch.set(Arc::new(closed));
+        self.failure.lock().get_or_insert(LogFailure::last(closed));
+        self.has_failed.store(true, Ordering::Release);
         self.buffer.lock().close();
         self.waiters.wake_all();
         result
@@ -460,9 +518,9 @@ impl Shared {
             is_enabled: true,
             current_size_bytes: self.current_size_bytes(),
             base_size_bytes: self.base_size_bytes.load(Ordering::Relaxed),
-            buffered_bytes: if self.latch.get().is_none() { appended.saturating_sub(written) } else { 0 },
+            buffered_bytes: appended.saturating_sub(written),
             unsynced_bytes: written.saturating_sub(durable),
-            has_failed: self.latch.get().is_some(),
+            has_failed: self.has_failed.load(Ordering::Acquire),
             last_sync_us: self.last_sync_us.load(Ordering::Relaxed),
             sync_count: self.sync_count.load(Ordering::Relaxed),
             delayed_sync_count: self.delayed_sync_count.load(Ordering::Relaxed),
@@ -477,16 +535,18 @@ impl Writer {
         self.increment.len + position.0.saturating_sub(self.start.0)
     }
 
-    /// Writes the chunks at the file's end, which is `offset`. If that fails, the file is as long as before, unless cutting it
-    /// fails, too; recovery drops the rest then.
-    fn write(&mut self, offset: u64, synced_offset: u64) -> Result<(), LogError> {
+    /// Writes the chunks at the file's end, which is `offset`. If that fails, the file is as long as before, and it can be tried again;
+    /// unless cutting it fails, too: recovery drops the rest then.
+    fn write(&mut self, offset: u64, synced_offset: u64) -> Result<(), LogFailure> {
         let Increment { file, path, tag, .. } = &self.increment;
         let Err(error) = append_all(&**file, self.chunks.seal(*tag, synced_offset)) else { return Ok(()) };
-        if let Err(error) = file.truncate(offset) {
-            let error = LogError::system(LogOperation::Truncate, path, error).at(offset);
-            tracing::error!("{error}; the next start drops what a failed write left there");
+        let error = LogError::system(LogOperation::Write, path, error).at(offset);
+        if let Err(cause) = file.truncate(offset) {
+            let cause = LogError::system(LogOperation::Truncate, path, cause).at(offset);
+            tracing::error!("{cause}; the next start drops what a failed write left there");
+            return Err(LogFailure::last(error));
         }
-        Err(LogError::system(LogOperation::Write, path, error).at(offset))
+        Err(LogFailure { error: Arc::new(error), is_final: false })
     }
 }
 

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use parking_lot::Mutex;
 
 use super::effects::Effects;
-use super::error::{LogError, LogOperation};
+use super::error::{LogError, LogFailure, LogOperation};
 use super::position::{EffectLog, Position};
 use super::recovery::Recovered;
 use super::rewrite::{RewriteClaim, RewriteRefusal};
@@ -18,11 +18,14 @@ use super::storage::Storage;
 
 /// The append-only file, open for writing. All threads share one.
 ///
-/// A write or a sync that fails latches the log: what was written before stays (a part of a chunk that got into the file is cut off
-/// again), nothing is written after it, and nothing is tried again; after a failed sync nothing more counts as
-/// durable either, since the system may have dropped the bytes and forgotten that it did. While latched, [`Log::append`] drops its bytes:
-/// its position never becomes written or durable, and waiting for it answers with the failure. The caller
-/// is to refuse write commands as long as [`Log::latched`] answers with a failure.
+/// A write or a sync that fails latches the log; the caller is to refuse write commands as long as [`Log::latched`] answers with a failure.
+/// - After a failed *write* (a full disk) what was written before stays; a part of a chunk that got into the file is cut off again. What was not
+///   written is kept, with what is still appended, and tried again with every interval: once it is written and
+///   durable, the log is as if nothing had happened.
+/// - After a failed *sync* nothing more counts as durable, since the system may have dropped the bytes and forgotten that it did: nothing is
+///   tried again, and [`Log::append`] drops its bytes.
+///
+/// Meanwhile waiting for a position that is not written, or not durable after a failed sync, answers with the failure.
 ///
 /// Dropping the log closes it.
 #[derive(Debug)]
@@ -110,8 +113,8 @@ impl Log {
 
     /// The failure that latched the log, if there was one.
     #[inline]
-    pub fn latched(&self) -> Option<Arc<LogError>> {
-        self.shared.as_ref()?.latched().cloned()
+    pub fn latched(&self) -> Option<LogFailure> {
+        self.shared.as_ref()?.latched()
     }
 
     /// Writes and syncs everything appended before the call, on this thread.
@@ -192,7 +195,7 @@ impl EffectLog for Log {
         Self::durable_at(self, position)
     }
 
-    fn latched(&self) -> Option<Arc<LogError>> {
+    fn latched(&self) -> Option<LogFailure> {
         Self::latched(self)
     }
 }
@@ -430,7 +433,9 @@ mod tests {
         let error = log.sync_all().unwrap_err();
         assert_eq!(error.operation, operation);
         assert!(matches!(&error.cause, LogCause::System(error) if error.raw_os_error() == Some(code)));
-        assert!(Arc::ptr_eq(&log.latched().unwrap(), &error));
+        let failure = log.latched().unwrap();
+        assert!(Arc::ptr_eq(&failure.error, &error));
+        assert_eq!(failure.is_final, operation == LogOperation::Sync);
         assert!(log.statistics().has_failed);
 
         let operations = storage.operations();
@@ -441,9 +446,89 @@ mod tests {
         for position in [bad, later] {
             assert!(Arc::ptr_eq(&block_on(log.durable_at(position)).unwrap_err(), &error));
         }
-        assert!(log.write_out().is_err() && log.sync_all().is_err() && log.close().is_err());
+        assert!(log.write_out().is_err() && log.sync_all().is_err());
         assert_eq!(storage.operations(), operations, "nothing is tried again");
         check(&storage, Survival::Written, survives);
+        // The last try at a write is made at the end.
+        assert_eq!(log.close().is_ok(), operation == LogOperation::Write);
+        match operation {
+            LogOperation::Write => {
+                check(&storage, Survival::Synced, &["SELECT 0", "DEL a", "DEL b", "DEL c"])
+            }
+            _ => assert_eq!(storage.operations(), operations, "nothing is tried again"),
+        }
+    }
+
+    /// A log that tries again what it could not write soon.
+    fn start_with_retries(storage: &FaultStorage) -> Log {
+        let recovered = recover_texts(storage, &test_paths()).1.unwrap();
+        let sync_interval = Duration::from_millis(2);
+        Log::start(storage, recovered, LogSettings { policy: FsyncPolicy::No, sync_interval }).unwrap()
+    }
+
+    #[test]
+    fn what_a_full_disk_refused_is_written_when_there_is_room() {
+        let storage = test_storage(1);
+        let log = start_with_retries(&storage);
+        log.append(&effects_of(0, &["DEL a"]));
+        log.sync_all().unwrap();
+        storage.set_free_bytes(Some(30));
+        log.append(&effects_of(0, &["DEL b"]));
+        wait_until("the failure", || log.latched().is_some());
+        // What was on its way, and keys that expire.
+        let last = log.append(&effects_of(1, &["DEL c"]));
+        assert!(log.write_out().is_err());
+        assert!(block_on(log.durable_at(last)).is_err());
+        thread::sleep(Duration::from_millis(20));
+        assert!(!log.latched().unwrap().is_final);
+        check(&storage, Survival::Written, &["SELECT 0", "DEL a"]);
+        storage.set_free_bytes(None);
+        wait_until("the way back", || log.latched().is_none());
+        assert_eq!((log.written(), log.durable()), (last, last));
+        log.append(&effects_of(1, &["DEL d"]));
+        log.sync_all().unwrap();
+        check(&storage, Survival::Synced, &["SELECT 0", "DEL a", "DEL b", "SELECT 1", "DEL c", "DEL d"]);
+        assert!(!log.statistics().has_failed);
+        log.close().unwrap();
+    }
+
+    #[test]
+    fn a_rewrites_switch_outlives_a_full_disk() {
+        let storage = test_storage(1);
+        let log = start_with_retries(&storage);
+        log.append(&effects_of(0, &["DEL a"]));
+        log.sync_all().unwrap();
+        let mut rewrite = log.claim_rewrite().unwrap().prepare().unwrap();
+        storage.set_free_bytes(Some(0));
+        log.append(&effects_of(0, &["DEL b"]));
+        rewrite.switch().unwrap();
+        log.append(&effects_of(0, &["DEL c"]));
+        wait_until("the failure", || log.latched().is_some());
+        assert!(rewrite.finish().is_err());
+        assert!(matches!(log.claim_rewrite(), Err(RewriteRefusal::Failed(_))));
+        storage.set_free_bytes(None);
+        wait_until("the way back", || log.latched().is_none());
+        log.append(&effects_of(0, &["DEL d"]));
+        log.close().unwrap();
+        let expected = ["SELECT 0", "DEL a", "DEL b", "SELECT 0", "DEL c", "DEL d"];
+        check(&storage, Survival::Synced, &expected);
+    }
+
+    #[test]
+    fn a_sync_that_fails_after_a_write_did_is_final() {
+        let storage = test_storage(1);
+        let log = start_with_retries(&storage);
+        log.append(&effects_of(0, &["DEL a"]));
+        log.sync_all().unwrap();
+        storage.fail_operation(storage.operations(), Fault::Error(ENOSPC));
+        // Its part that got into the file is cut off, then it is written again, then synced.
+        storage.fail_operation(storage.operations() + 3, Fault::Error(EIO));
+        log.append(&effects_of(0, &["DEL b"]));
+        wait_until("the end", || log.latched().is_some_and(|failure| failure.is_final));
+        let operations = storage.operations();
+        thread::sleep(Duration::from_millis(20));
+        assert_eq!(storage.operations(), operations, "nothing is tried again");
+        assert!(log.close().is_err());
     }
 
     #[test]

@@ -106,8 +106,8 @@ fn expire_some(shared: &Shared, metrics: &WorkerMetrics, shard: usize) -> usize 
         }
     }
     serve_ready(&mut keys);
-    let (_, position) = keys.finish();
-    if expired > 0 && shared.log().written() < position {
+    let (_, mark) = keys.finish();
+    if expired > 0 && shared.log().written() < mark.seen {
         // A failure is latched, and told to whoever writes next.
         let _ = shared.log().write_out();
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::Key;
 use crate::protocol::Reply;
-use crate::state::{Change, Keys, Served, ServedReply, ShardSet, Shared, Waiter};
+use crate::state::{Change, Keys, Mark, Served, ServedReply, ShardSet, Shared, Waiter};
 
 /// Serves those who wait for the keys that a command (or transaction) changed, in the order they
 /// came, before its locks are released.
@@ -57,7 +57,7 @@ fn serve(keys: &mut Keys<'_>, waiter: &Waiter) -> bool {
         let reply = ServedReply {
             bytes: reply.into_buffer(),
             failed: served == Served::Failed,
-            position: Default::default(),
+            mark: Mark::default(),
         };
         keys.send_served(sender, reply);
     }

@@ -186,9 +186,9 @@ impl Executor {
             }
         };
         stopwatch.stop(&self.metrics);
-        let position;
-        (*effects, position) = keys.finish();
-        session.position = session.position.max(position);
+        let mark;
+        (*effects, mark) = keys.finish();
+        session.mark = session.mark.join(mark);
         session.handle.active_ms.store(now_ms, Relaxed);
         session.handle.query_buffer.store(input.bytes().len(), Relaxed);
         session.handle.query_buffer_free.store(input.free(), Relaxed);
@@ -263,7 +263,7 @@ impl Executor {
             && let Some(failure) = self.shared.log().latched()
         {
             self.metrics.commands[command.index].rejected.add(1);
-            return Err(CommandError::MisConf(failure.reason().to_string()));
+            return Err(CommandError::MisConf(failure.reason()));
         }
         if loading && !flags.contains(Flags::LOADING) {
             self.metrics.commands[command.index].rejected.add(1);

@@ -93,6 +93,9 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     let listeners = listen(&config)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("Can't handle SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Can't handle SIGINT"))?;
+    // Whoever handles it gets an error from the write instead: a log as large as the process may write is like a full disk.
+    let file_too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    let _file_too_large = signal(file_too_large).map_err(system("Can't handle SIGXFSZ"))?;
     let _pid_file = PidFile::write(&config.text(settings::PIDFILE));
     let workers = worker_count(&config);
     // With one thread there is nobody to share with; with more, enough shards that two rarely meet.

@@ -18,7 +18,7 @@ use crate::config::settings;
 use crate::log::{Effects, FsyncPolicy, Position};
 use crate::net::{Input, Progress, Service, serve};
 use crate::protocol::{Reply, RequestDecoder};
-use crate::state::{ClientHandle, Keys, ServedReply, Session, Shared, Unblock, Waiter};
+use crate::state::{ClientHandle, Keys, Mark, ServedReply, Session, Shared, Unblock, Waiter};
 
 /// A timer for a blocked command runs for no longer than this, in milliseconds; then it is set again.
 const RETRY_MS_MAX: u64 = 60 * 60 * 1000;
@@ -97,6 +97,12 @@ pub(super) async fn run(
 impl Worker {
     fn shared(&self) -> &Shared {
         &self.executor.shared
+    }
+
+    /// The position before which all is as safe as the settings want it.
+    fn safe_position(&self) -> Position {
+        let log = self.shared().log();
+        if log.policy() == FsyncPolicy::Always { log.durable() } else { log.written() }
     }
 
     fn start_waiting(&self, connection: &mut Connection, end: BatchEnd) -> Progress {
@@ -240,11 +246,11 @@ impl Worker {
         let shared = self.shared();
         if let Some(failure) = shared.log().latched() {
             let mut reply = Reply::new(waiter.protocol);
-            reply.error(&CommandError::MisConf(failure.reason().to_string()).message());
+            reply.error(&CommandError::MisConf(failure.reason()).message());
             if let Some(sender) = waiter.sender.lock().take() {
                 let bytes = reply.into_buffer();
                 // Nobody but this connection waits for it.
-                let _ = sender.send(ServedReply { bytes, failed: true, position: Default::default() });
+                let _ = sender.send(ServedReply { bytes, failed: true, mark: Mark::default() });
             }
             return;
         }
@@ -252,9 +258,9 @@ impl Worker {
         let mut keys =
             Keys::new(&shared.store, shared.log(), &self.executor.metrics, effects, clock::unix_ms());
         retry(&mut keys, waiter);
-        let (effects, position) = keys.finish();
+        let (effects, mark) = keys.finish();
         self.effects.replace(effects);
-        if shared.log().written() < position {
+        if shared.log().written() < mark.seen {
             // A failure is latched, and told to whoever writes next.
             let _ = shared.log().write_out();
         }
@@ -274,7 +280,7 @@ impl Worker {
         }
         output.extend_from_slice(&reply.bytes);
         let session = &mut connection.session;
-        session.position = session.position.max(reply.position);
+        session.mark = session.mark.join(reply.mark);
         self.count_served(command, since, reply.failed);
         self.stop_waiting(connection);
     }
@@ -293,7 +299,7 @@ impl Worker {
 
 impl Service for Worker {
     type Connection = Connection;
-    type Mark = Position;
+    type Mark = Mark;
 
     fn execute(&self, connection: &mut Connection, input: &mut Input, output: &mut Vec<u8>) -> Progress {
         if connection.waiting.is_some() {
@@ -330,39 +336,35 @@ impl Service for Worker {
         self.start_waiting(connection, end)
     }
 
-    fn mark(&self, connection: &Connection) -> Position {
-        connection.session.position
+    fn mark(&self, connection: &Connection) -> Mark {
+        connection.session.mark
     }
 
-    fn may_run_ahead(&self, mark: Position) -> bool {
+    fn may_run_ahead(&self, mark: Mark) -> bool {
         let log = self.shared().log();
         log.policy() == FsyncPolicy::Always
             && !self.is_settled(mark)
             && log.appended().bytes() - log.durable().bytes() < UNSYNCED_BYTES_MAX
     }
 
-    fn is_settled(&self, mark: Position) -> bool {
-        let log = self.shared().log();
-        mark <= if log.policy() == FsyncPolicy::Always { log.durable() } else { log.written() }
+    fn is_settled(&self, mark: Mark) -> bool {
+        mark.seen <= self.safe_position()
     }
 
-    async fn settle(&self, mark: Position) -> bool {
+    async fn settle(&self, mark: Mark) -> bool {
+        if self.is_settled(mark) {
+            return true;
+        }
+        // The other connections of this thread that are ready execute first: one write, or sync, serves them all.
+        tokio::task::yield_now().await;
         let log = self.shared().log();
-        let result = if log.policy() == FsyncPolicy::Always {
-            if log.durable() < mark {
-                // The other connections of this thread that are ready execute first: one sync serves them all.
-                tokio::task::yield_now().await;
-            }
-            log.durable_at(mark).await
-        } else if log.written() < mark {
-            // The other connections of this thread that are ready execute first: one write serves
-            // them all.
-            tokio::task::yield_now().await;
-            if log.written() < mark { log.write_out() } else { Ok(()) }
-        } else {
-            Ok(())
+        let result = match log.policy() {
+            FsyncPolicy::Always => log.durable_at(mark.seen).await,
+            _ if log.written() < mark.seen => log.write_out(),
+            _ => Ok(()),
         };
-        result.is_ok()
+        // When the log fails, reads go on, and see what it does not have.
+        result.is_ok() || mark.own <= self.safe_position()
     }
 
     async fn wait(&self, connection: &mut Connection, output: &mut Vec<u8>) {

@@ -33,6 +33,23 @@ pub enum Change {
     Lost,
 }
 
+/// What replies depend on in the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The position behind all that they tell of.
+    pub seen: Position,
+    /// The position behind what their commands changed themselves (that a key's time was up is nobody's doing).
+    pub own: Position,
+}
+
+impl Mark {
+    /// What two replies depend on together.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        Self { seen: self.seen.max(other.seen), own: self.own.max(other.own) }
+    }
+}
+
 /// A key that changed while somebody waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadyKey {
@@ -60,8 +77,10 @@ pub struct Keys<'a> {
     set: ShardSet,
     shards: LockedShards<'a>,
     effects: Effects,
+    /// Among the effects are more than removals of keys whose time was up.
+    has_own_effects: bool,
     served: Vec<(oneshot::Sender<ServedReply>, ServedReply)>,
-    position: Position,
+    mark: Mark,
     /// The database that the connection has selected.
     pub db: usize,
     /// The time, in milliseconds since the Unix epoch: one for a whole command.
@@ -93,8 +112,9 @@ impl<'a> Keys<'a> {
             set: ShardSet::None,
             shards: store.lock(&ShardSet::None),
             effects,
+            has_own_effects: false,
             served: Vec::new(),
-            position: Position::default(),
+            mark: Mark::default(),
             db: 0,
             now_ms,
             replaying: false,
@@ -114,7 +134,7 @@ impl<'a> Keys<'a> {
         self.shards = self.store.lock(&set);
         self.set = set;
         for (_, shard) in self.shards.iter_mut() {
-            self.position = self.position.max(shard.position);
+            self.mark.seen = self.mark.seen.max(shard.position);
         }
     }
 
@@ -122,12 +142,17 @@ impl<'a> Keys<'a> {
     pub fn hand_over(&mut self) {
         if !self.effects.is_empty() {
             if !self.replaying {
-                self.position = self.log.append(&self.effects);
+                let position = self.log.append(&self.effects);
+                self.mark.seen = position;
+                if self.has_own_effects {
+                    self.mark.own = position;
+                }
                 for (_, shard) in self.shards.iter_mut() {
-                    shard.position = self.position;
+                    shard.position = position;
                 }
             }
             self.effects.clear();
+            self.has_own_effects = false;
         }
     }
 
@@ -139,7 +164,7 @@ impl<'a> Keys<'a> {
             self.set = ShardSet::None;
         }
         for (sender, mut reply) in self.served.drain(..) {
-            reply.position = self.position;
+            reply.mark = self.mark;
             // A client that is gone meanwhile has been served all the same, as one that is gone
             // before its reply arrives.
             let _ = sender.send(reply);
@@ -154,9 +179,9 @@ impl<'a> Keys<'a> {
 
     /// Releases all shards and returns the buffer for effects, empty, and what the batch's replies
     /// depend on in the log.
-    pub fn finish(mut self) -> (Effects, Position) {
+    pub fn finish(mut self) -> (Effects, Mark) {
         self.release();
-        (self.effects, self.position)
+        (self.effects, self.mark)
     }
 
     /// Has a blocked client's reply sent once the shards are released.
@@ -195,6 +220,7 @@ impl<'a> Keys<'a> {
     /// Where the effects of the command are written. While [`Self::replaying`] they are dropped.
     #[inline]
     pub fn effects(&mut self) -> &mut Effects {
+        self.has_own_effects = true;
         &mut self.effects
     }
 
@@ -214,15 +240,16 @@ impl<'a> Keys<'a> {
     /// included.
     #[inline]
     pub fn begin_effect(&mut self, argc: usize) -> &mut Effects {
+        self.has_own_effects = true;
         self.effects.begin(self.db, argc);
         &mut self.effects
     }
 
     /// Writes a whole effect on the selected database.
     pub fn effect(&mut self, args: &[&[u8]]) {
-        self.effects.begin(self.db, args.len());
+        let effect = self.begin_effect(args.len());
         for arg in args {
-            self.effects.arg(arg);
+            effect.arg(arg);
         }
     }
 
@@ -239,7 +266,9 @@ impl<'a> Keys<'a> {
     pub fn expire(&mut self, key: &Key<'_>) {
         if self.db_of(key).remove(key).is_some() {
             self.metrics.expired_keys.add(1);
+            let has_own_effects = self.has_own_effects;
             self.effect(&[b"DEL", key.bytes]);
+            self.has_own_effects = has_own_effects;
             self.changed(key, Change::Lost);
         }
     }

@@ -11,7 +11,7 @@ mod waiter;
 mod watch;
 
 pub use clients::{ClientHandle, ClientNames, Clients, Unblock};
-pub use keys::{Change, Keys, ReadyKey, WrongType};
+pub use keys::{Change, Keys, Mark, ReadyKey, WrongType};
 pub use session::{ReplyMode, Session, Transaction, WatchedKey};
 pub use shared::{Pause, PauseMode, Shared, random_id};
 pub use slowlog::{SlowCommand, SlowLog};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::clients::ClientHandle;
+use super::keys::Mark;
 use super::watch::WatchFlag;
-use crate::log::Position;
 use crate::protocol::{OwnedRequest, Protocol};
 
 /// What a client wants to hear (CLIENT REPLY).
@@ -66,7 +66,7 @@ pub struct Session {
     /// It is to be closed once its replies are sent.
     pub closing: bool,
     /// What its replies depend on in the log.
-    pub position: Position,
+    pub mark: Mark,
 }
 
 impl Session {
@@ -83,7 +83,7 @@ impl Session {
             watched: Vec::new(),
             reply_mode: ReplyMode::default(),
             closing: false,
-            position: Position::default(),
+            mark: Mark::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::keys::Keys;
-use crate::log::Position;
+use super::keys::Mark;
 use crate::protocol::{OwnedRequest, Protocol, Reply, Request};
 
 /// What came of an attempt to serve a blocked command.
@@ -36,7 +36,7 @@ pub struct ServedReply {
     /// Whether it is an error.
     pub failed: bool,
     /// What it depends on in the log.
-    pub position: Position,
+    pub mark: Mark,
 }
 
 /// A command that is blocked. It stands in the queue of each of its keys; whoever serves it first

@@ -7,6 +7,7 @@
 
 mod command_table;
 mod differential;
+mod disk_full;
 mod dump;
 mod durability;
 mod fuzzing;

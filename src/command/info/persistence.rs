@@ -39,6 +39,10 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
         lines.flag("aof_pending_bio_fsync", log.unsynced_bytes > 0);
         lines.field("aof_delayed_fsync", log.delayed_sync_count);
     }
+    if let Some(failure) = shared.log().latched() {
+        lines.field("aof_last_write_error", &failure.error);
+        lines.flag("aof_last_write_error_is_final", failure.is_final);
+    }
     if shared.loading.load(Relaxed) {
         write_loading(shared, lines);
     }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 use super::{Client, PATIENCE, await_true};
@@ -216,6 +216,14 @@ impl Server {
     pub(crate) fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("it runs");
         kill_process(Pid::from_child(child), signal).unwrap();
+    }
+
+    /// Has writes fail that make a file larger than this (a disk that is full, to the server); `None`: no longer.
+    #[track_caller]
+    pub(crate) fn limit_file_size(&self, bytes: Option<u64>) {
+        let child = self.child.as_ref().expect("it runs");
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(Pid::from_child(child)), Resource::Fsize, limit).unwrap();
     }
 
     /// Waits for its end.
