@@ -154,7 +154,10 @@ impl<'a> Dump<'a> {
         self.push_counters(key, stream);
         for (name, group) in stream.groups().iter() {
             if missing.is_empty() {
-                self.push_group(key, name, group);
+                self.push_group(key, name, group, b"CREATE");
+            } else if group.entries_read.is_some() {
+                // It was made when the stream had fewer entries, and Redis since 8.2.2 counts none as read that was not added.
+                self.push_group(key, name, group, b"SETID");
             }
             self.push_pending(key, name, group, |id| missing.binary_search(&id).is_err())?;
             self.push_consumers(key, name, group)?;
@@ -192,7 +195,7 @@ impl<'a> Dump<'a> {
             self.flush_if_large()?;
         }
         for (name, group) in stream.groups().iter() {
-            self.push_group(key, name, group);
+            self.push_group(key, name, group, b"CREATE");
             self.push_pending(key, name, group, |id| missing.binary_search(&id).is_ok())?;
         }
         let effects = self.command(b"XTRIM", 4);
@@ -229,9 +232,10 @@ impl<'a> Dump<'a> {
         effects.arg_id(stream.max_deleted_id());
     }
 
-    fn push_group(&mut self, key: &[u8], name: &[u8], group: &Group) {
+    /// Makes a group, or sets one that was made.
+    fn push_group(&mut self, key: &[u8], name: &[u8], group: &Group, subcommand: &[u8]) {
         let effects = self.command(b"XGROUP", if group.entries_read.is_some() { 7 } else { 5 });
-        effects.arg(b"CREATE");
+        effects.arg(subcommand);
         effects.arg(key);
         effects.arg(name);
         effects.arg_id(group.last_delivered_id);
