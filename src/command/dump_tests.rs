@@ -183,8 +183,13 @@ fn random_command(random: &mut fastrand::Rng) -> String {
         38 => format!("DEL {}", KEYS[random.usize(..5)]),
         39 => format!("SELECT {}", random.u32(..3)),
         40 => format!("#NOBODY {key} {group} {time} {} {id}", random.u32(..5)),
-        41 => format!("LPUSH {} {} {}", KEYS[random.usize(3..5)], random.u32(..20), random.alphabetic()),
-        52 => format!("LPOP {} {}", KEYS[random.usize(3..5)], random.u32(..3)),
+        41 => format!(
+            "{} {} {} {}",
+            ["LPUSH", "RPUSH"][random.usize(..2)],
+            KEYS[random.usize(3..5)],
+            random.u32(..20),
+            random.alphabetic()
+        ),
         // Times of the clock, and others: nothing expires here.
         42..45 => {
             let id = format!("{}-{}", NOW_MS + random.u64(..60), random.u64(..2));

@@ -439,6 +439,25 @@ impl<'a> Packed<'a> {
         (0..head.count).map(move |_| decode_value(data, &mut position))
     }
 
+    /// A block of the entries up to `id`, deleted ones included.
+    pub(super) fn copy_until(&self, id: StreamId) -> Block {
+        let mut copy = Block::default();
+        let names: Vec<Vec<u8>> = self.names().map(|name| name.to_vec()).collect();
+        copy.begin(self.first(), names.iter().map(Vec::as_slice));
+        self.visit(|entry, is_deleted| {
+            if entry.id <= id {
+                let fields: Vec<_> =
+                    entry.fields().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+                let flags_at =
+                    copy.append(entry.id, fields.iter().map(|(name, value)| (&name[..], &value[..])));
+                if is_deleted {
+                    copy.mark_deleted(flags_at);
+                }
+            }
+        });
+        copy
+    }
+
     /// Calls `visit` for each entry, with whether it is deleted.
     pub(super) fn visit(&self, mut visit: impl FnMut(Entry<'a>, bool)) {
         if self.is_empty() {

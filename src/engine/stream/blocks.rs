@@ -118,6 +118,22 @@ impl Blocks {
         }
     }
 
+    /// Drops the deleted entries behind `id`; there are no others. The next entry may be below them.
+    pub(super) fn forget_behind(&mut self, id: StreamId) {
+        let was_sealed = self.tail.is_empty();
+        if was_sealed {
+            let Some(last) = self.sealed.pop_back_if(|last| last.block.packed().last() > id) else { return };
+            self.sealed_bytes -= last.block.heap_bytes();
+            self.tail = last.block.reopen();
+        }
+        if self.tail.packed().last() > id {
+            self.tail = self.tail.packed().copy_until(id);
+        }
+        if was_sealed {
+            self.seal();
+        }
+    }
+
     fn seal(&mut self) {
         if self.tail.live() > 0 {
             let block = SealedBlock::new(&self.tail);

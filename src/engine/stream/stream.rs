@@ -228,6 +228,9 @@ impl Stream {
         entries_added: Option<u64>,
         max_deleted_id: Option<StreamId>,
     ) {
+        if last_id < self.last_id {
+            self.blocks.forget_behind(last_id);
+        }
         self.last_id = last_id;
         if let Some(entries_added) = entries_added {
             self.entries_added = entries_added;
@@ -418,6 +421,12 @@ mod tests {
                         };
                         stream.trim(&trim);
                         model.drain(..model.len().saturating_sub(max));
+                    }
+                    9 if random.bool() => {
+                        // What comes next may be below entries that are deleted.
+                        let last = random.u64(model.last().copied().unwrap_or(0)..next + 1);
+                        stream.set_counters(StreamId::new(last, 0), None, None);
+                        next = last;
                     }
                     _ => clones.push((stream.clone(), model.clone())),
                 }
