@@ -318,7 +318,8 @@ fn fail(pair: &mut Pair, protocol: u8, seed: u64, steps: &[Step], fault: &Fault)
     eprintln!("seed {seed}: {}\nshrinking {} steps", fault.what, fault.at + 1);
     let short = Duration::from_millis(500);
     let steps = shrink(&steps[..=fault.at], |steps| replay(pair, steps, short).is_some());
-    let fault = replay(pair, &steps, PATIENCE).expect("shrinking keeps the fault");
+    let fault = replay(pair, &steps, PATIENCE);
+    let fault = fault.unwrap_or_else(|| panic!("seed {seed}: the fault does not come again"));
     let resp3 = if protocol == 3 { "@ resp3\n" } else { "" };
     let what = fault.what.replace('\n', "\n# ");
     panic!("seed {seed} in RESP{protocol}:\n@ redis\n{resp3}{}# {what}\n", fault.script);

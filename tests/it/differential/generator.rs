@@ -273,7 +273,9 @@ impl Generator {
 
     /// A name that looks like something else, or this one.
     fn odd_name(&mut self, other: &'static str) -> &'static str {
-        if self.chance(50) { other } else { ODD_NAMES[self.random.usize(0..ODD_NAMES.len())] }
+        let name = ODD_NAMES[self.random.usize(0..ODD_NAMES.len())];
+        // To a reference that does not know the word it must not come to stand where an option does.
+        if self.chance(50) || name == "CLAIM" && !self.claims { other } else { name }
     }
 
     fn keyword(&mut self) -> Vec<u8> {

@@ -83,6 +83,9 @@ impl Generator {
                 let time = if is_ms { format!("{time}000") } else { time.to_owned() };
                 let time = if self.chance(5) { self.odd_number() } else { time };
                 let options = self.pick(&["", "", "", "NX", "XX", "GT", "LT", "NX XX", "GT LT", "XX GT"]);
+                // What is later by a millisecond here may not be later there.
+                let is_close = !at && options.contains('T');
+                let time = if is_close { self.random.u32(100_000..2_000_000_000).to_string() } else { time };
                 let mut command = words(&format!("{name} {key}"));
                 command.push(time.into_bytes());
                 command.extend(options.split_whitespace().map(|word| word.as_bytes().to_vec()));

@@ -10,6 +10,7 @@
 mod blocking;
 mod compare;
 mod deviations;
+mod exchange;
 mod generator;
 mod idempotency;
 mod key_commands;
@@ -22,8 +23,9 @@ mod stream_commands;
 
 use std::time::Instant;
 
+use exchange::exchange;
 use generator::Generator;
-use pair::Pair;
+use pair::{Difference, Pair};
 use shrink::{shrink, to_script};
 
 /// A command's arguments, its name first.
@@ -47,16 +49,29 @@ fn first_seed() -> u64 {
     read_number("MILLSTREAM_DIFFERENTIAL_SEED", 1)
 }
 
+/// The first difference in the replies, or in what each server makes of the other's values at the end.
+fn find_difference(pair: &mut Pair, commands: &[Command]) -> Option<Difference> {
+    let found = pair.replay(commands);
+    if found.is_some() || pair.is_parted() {
+        return found;
+    }
+    exchange(pair).map(|found| Difference { at: commands.len().saturating_sub(1), ..found })
+}
+
 fn check(protocol: u8) {
     let (wanted, started) = (commands_wanted(60_000), Instant::now());
     let mut pair = Pair::start(protocol);
     for seed in first_seed().. {
         let mut generator = Generator::new(seed, pair.version, pair.payloads.clone());
         let commands: Vec<Command> = (0..ROUND_COMMANDS).flat_map(|_| generator.next()).collect();
-        if let Some(difference) = pair.replay(&commands) {
+        if let Some(difference) = find_difference(&mut pair, &commands) {
             eprintln!("seed {seed}: {difference}\nshrinking {} commands", difference.at + 1);
-            let commands = shrink(&commands[..=difference.at], |commands| pair.replay(commands).is_some());
-            let difference = pair.replay(&commands).expect("shrinking keeps the difference");
+            let commands = shrink(&commands[..=difference.at], |commands| {
+                find_difference(&mut pair, commands).is_some()
+            });
+            let difference = find_difference(&mut pair, &commands);
+            let difference =
+                difference.unwrap_or_else(|| panic!("seed {seed}: the difference does not come again"));
             panic!("seed {seed} in RESP{protocol}:\n{}", to_script(protocol, &commands, &difference));
         }
         if pair.compared() >= wanted {

@@ -51,7 +51,7 @@ const PIPELINE: usize = 32;
 
 impl Pair {
     pub(super) fn start(protocol: u8) -> Self {
-        let theirs = Server::start(Program::Redis, &["--appendonly", "no"]);
+        let theirs = Server::start(Program::Redis, &["--appendonly", "no", "--rdbcompression", "no"]);
         let version = theirs.version();
         Self {
             ours: Server::millstream(&[]),

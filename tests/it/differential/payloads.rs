@@ -105,11 +105,28 @@ impl Reader<'_> {
 /// The type that the payload of a stream begins with, as Redis 7.0 and Millstream write it.
 pub(super) const STREAM_TYPE: u8 = 19;
 
-/// The value of a payload that holds a stream of this type, uncompressed, with the times at which consumers were seen left out
-/// (and what Millstream puts behind the value, which has more times of theirs).
-pub(super) fn read_stream(payload: &[u8]) -> Option<Vec<u8>> {
-    let mut value = payload.to_vec();
+/// The length of what is behind the value: a version and a checksum, in bytes.
+pub(super) const FOOTER_BYTES: usize = 2 + 8;
+
+/// What is taken out of a stream's payload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// When consumers were seen.
+    SeenTimes,
+    /// Besides, when entries were delivered, and how many entries groups have read: what may differ between two servers.
+    OwnToServers,
+}
+
+/// The value of a payload that holds a stream of this type, uncompressed, without some of it (and without what Millstream puts
+/// behind the value, which has more times of consumers).
+pub(super) fn read_stream(payload: &[u8], left_out: LeftOut) -> Option<Vec<u8>> {
+    let is_shared = left_out == LeftOut::OwnToServers;
     let mut reader = Reader { bytes: payload, at: 0 };
+    let (mut value, mut kept_to) = (Vec::new(), 0);
+    let mut leave_out = |start: usize, end: usize| {
+        value.extend_from_slice(&payload[kept_to..start]);
+        kept_to = end;
+    };
     reader.skip(1)?;
     for _ in 0..reader.number()? {
         reader.skip_string()?;
@@ -119,19 +136,27 @@ pub(super) fn read_stream(payload: &[u8]) -> Option<Vec<u8>> {
     reader.skip_numbers(8)?;
     for _ in 0..reader.number()? {
         reader.skip_string()?;
-        reader.skip_numbers(3)?;
+        reader.skip_numbers(2)?;
+        let entries_read_at = reader.at;
+        reader.number()?;
+        if is_shared {
+            leave_out(entries_read_at, reader.at);
+        }
         for _ in 0..reader.number()? {
             reader.skip(16 + 8)?;
+            if is_shared {
+                leave_out(reader.at - 8, reader.at);
+            }
             reader.number()?;
         }
         for _ in 0..reader.number()? {
             reader.skip_string()?;
-            value.get_mut(reader.at..reader.at + 8)?.fill(0);
             reader.skip(8)?;
+            leave_out(reader.at - 8, reader.at);
             let pending = reader.number()?;
             reader.skip(16 * pending)?;
         }
     }
-    value.truncate(reader.at);
+    leave_out(reader.at, reader.at);
     Some(value)
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::compare::{field_mut, is_same};
 use super::generator::{Generator, KEYS, PRODUCER_KEYS, STRING_KEYS, list_looks, words};
 use super::pair::note_queued;
-use super::payloads::{STREAM_TYPE, dump_values, read_stream};
+use super::payloads::{LeftOut, STREAM_TYPE, dump_values, read_stream};
 use super::shrink::shrink;
 use super::{Command, ROUND_COMMANDS, commands_wanted, first_seed};
 use crate::harness::{Client, Program, Reply, Server, await_true, quote_word};
@@ -195,18 +195,22 @@ fn leave_out_times(command: &Command, reply: &mut Reply) {
     if let (b"DUMP", Reply::Bulk(payload)) = (&command[0][..], reply)
         && payload[0] == STREAM_TYPE
     {
-        *payload = read_stream(payload).expect("a stream is dumped in the form of its type");
+        *payload =
+            read_stream(payload, LeftOut::SeenTimes).expect("a stream is dumped in the form of its type");
     }
 }
 
-fn leave_out(reply: &mut Reply, names: &[&str]) {
+/// Leaves out the values of fields.
+pub(super) fn leave_out(reply: &mut Reply, names: &[&str]) {
     for name in names {
         if let Some(value) = field_mut(reply, name) {
             *value = Reply::Integer(0);
         }
     }
-    if let Reply::Array(elements) = reply {
-        elements.iter_mut().for_each(|element| leave_out(element, names));
+    match reply {
+        Reply::Array(elements) => elements.iter_mut().for_each(|element| leave_out(element, names)),
+        Reply::Map(pairs) => pairs.iter_mut().for_each(|(_, value)| leave_out(value, names)),
+        _ => {}
     }
 }
 
