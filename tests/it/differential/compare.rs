@@ -1,7 +1,7 @@
 //! Whether two replies are the same: byte for byte, but for what the clock decides.
 
 use super::Command;
-use super::deviations::DEVIATIONS;
+use super::deviations::{DEVIATIONS, PARTINGS};
 use crate::harness::Reply;
 
 /// Two servers' clocks are read at slightly different moments, and a busy machine makes that seconds. The idle times that
@@ -45,10 +45,13 @@ pub(super) fn is_same(
     if command[0].eq_ignore_ascii_case(b"EXEC")
         && let (Reply::Array(ours), Reply::Array(theirs)) = (ours, theirs)
     {
+        // Behind a command after which the servers no longer hold the same nothing can be compared.
+        let is_parted = |met: &[&'static str]| met.iter().any(|name| PARTINGS.contains(name));
         return ours.len() == theirs.len()
             && queued.len() == ours.len()
-            && (queued.iter().zip(ours.iter().zip(theirs)))
-                .all(|(command, (ours, theirs))| is_same(command, &[], ours, theirs, version, met));
+            && (queued.iter().zip(ours.iter().zip(theirs))).all(|(command, (ours, theirs))| {
+                is_parted(met) || is_same(command, &[], ours, theirs, version, met)
+            });
     }
     let mut comparison = Comparison { command, ours: ours.clone(), theirs: theirs.clone() };
     reconcile_times(&mut comparison);

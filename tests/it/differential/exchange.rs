@@ -10,6 +10,17 @@ use crate::harness::{Client, Reply};
 /// Where the other server's value is restored.
 const RESTORED: &str = "restored";
 
+/// What other servers do not read in our payloads: when consumers were active, what is remembered of producers.
+const OURS: &[&str] = &[
+    "active-time",
+    "idmp-duration",
+    "idmp-maxsize",
+    "pids-tracked",
+    "iids-tracked",
+    "iids-added",
+    "iids-duplicates",
+];
+
 /// Commands that show a value.
 fn list_looks(key: &str) -> Vec<Command> {
     let looks = ["TYPE", "GET", "XINFO STREAM", "XINFO GROUPS"].map(|name| words(&format!("{name} {key}")));
@@ -37,12 +48,11 @@ pub(super) fn exchange(pair: &mut Pair) -> Option<Difference> {
         restore(&mut ours, their_bytes);
         let (kept, looked_at) = (list_looks(RESTORED), list_looks(key));
         let found = compare(pair, (&mut ours, &kept), (&mut theirs, &looked_at), &[]);
-        // Other servers do not read what we remember of producers, nor when consumers were active.
-        if found.is_some() || PRODUCER_KEYS.contains(&key) {
+        if found.is_some() {
             return found;
         }
         restore(&mut theirs, our_bytes);
-        let found = compare(pair, (&mut ours, &looked_at), (&mut theirs, &kept), &["active-time"]);
+        let found = compare(pair, (&mut ours, &looked_at), (&mut theirs, &kept), OURS);
         if found.is_some() {
             return found;
         }

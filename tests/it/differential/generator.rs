@@ -5,6 +5,7 @@ use std::rc::Rc;
 use fastrand::Rng;
 
 use super::Command;
+use super::argument_trees::Tree;
 
 /// The keys of streams. Any can come to be a string for a while.
 pub(super) const KEYS: &[&str] = &["a", "b", "c", "STREAMS"];
@@ -138,6 +139,9 @@ const ODD_IDS: &[&str] = &[
     "*-1",
 ];
 
+/// What a reference was asked for: dumped values and argument trees.
+pub(super) type Told = (Rc<[Vec<u8>]>, Rc<[Tree]>);
+
 /// Makes commands from a seed.
 pub(super) struct Generator {
     pub(super) random: Rng,
@@ -161,11 +165,13 @@ pub(super) struct Generator {
     pub(super) bounds_reads: bool,
     /// What RESTORE is given.
     pub(super) payloads: Rc<[Vec<u8>]>,
+    /// What the reference says that its commands take.
+    pub(super) trees: Rc<[Tree]>,
 }
 
 impl Generator {
-    /// For a reference of that version, with values that [`dump_values`](super::payloads::dump_values) made.
-    pub(super) fn new(seed: u64, version: (u32, u32), payloads: Rc<[Vec<u8>]>) -> Self {
+    /// For a reference of that version, and what it told of itself.
+    pub(super) fn new(seed: u64, version: (u32, u32), (payloads, trees): Told) -> Self {
         Self {
             random: Rng::with_seed(seed),
             next_ms: [1; KEYS.len()],
@@ -178,7 +184,13 @@ impl Generator {
             hands_back: version >= (8, 8),
             bounds_reads: version >= (8, 10),
             payloads,
+            trees,
         }
+    }
+
+    /// Commands to begin with: all groups, in every other round.
+    pub(super) fn first(&mut self) -> Vec<Command> {
+        if self.chance(50) { list_groups().collect() } else { Vec::new() }
     }
 
     /// The next command, or several that belong together.
@@ -221,6 +233,7 @@ impl Generator {
         }
         let mut command = match self.random.u32(0..100) {
             0..8 if self.knows_producers => self.producer_command(),
+            8..20 => self.documented_command(),
             0..82 => self.stream_command(),
             _ => self.key_command(),
         };
@@ -365,6 +378,14 @@ impl Generator {
             }
         }
     }
+}
+
+/// Commands that make all groups.
+pub(super) fn list_groups() -> impl Iterator<Item = Command> {
+    let groups = |key: &'static str| GROUPS.iter().map(move |group| (key, group));
+    KEYS.iter()
+        .flat_map(move |key| groups(key))
+        .map(|(key, group)| words(&format!("XGROUP CREATE {key} {group} 0 MKSTREAM")))
 }
 
 /// Commands that make the consumer of an XREADGROUP on all of its keys, or of an XCLAIM; none for other commands.

@@ -95,11 +95,11 @@ impl Generator {
     }
 
     /// A key for a string: now and then one that was a stream.
-    fn string_key(&mut self) -> &'static str {
+    pub(super) fn string_key(&mut self) -> &'static str {
         if self.chance(6) { self.key() } else { self.pick(STRING_KEYS) }
     }
 
-    fn value(&mut self) -> String {
+    pub(super) fn value(&mut self) -> String {
         match self.random.u32(0..10) {
             0..4 => self.random.i32(-20..100).to_string(),
             4..6 => self.odd_number(),

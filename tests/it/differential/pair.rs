@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::rc::Rc;
 
 use super::Command;
+use super::argument_trees::ask_for_trees;
 use super::compare::is_same;
 use super::deviations::PARTINGS;
+use super::generator::Told;
 use super::payloads::dump_values;
 use crate::harness::{Client, Program, Reply, Server};
 
@@ -16,8 +17,8 @@ pub(super) struct Pair {
     pub(super) theirs: Server,
     /// The version that redis-server says it is.
     pub(super) version: (u32, u32),
-    /// Values that redis-server dumped.
-    pub(super) payloads: Rc<[Vec<u8>]>,
+    /// What redis-server told of itself.
+    pub(super) told: Told,
     protocol: u8,
     refused: u64,
     compared: u64,
@@ -56,7 +57,7 @@ impl Pair {
         Self {
             ours: Server::millstream(&[]),
             version,
-            payloads: dump_values(&mut theirs.client(), version),
+            told: ask(&mut theirs.client(), version),
             theirs,
             protocol,
             refused: 0,
@@ -181,6 +182,11 @@ impl Pair {
         let list: Vec<_> = self.deviations.iter().map(|(name, count)| format!("{name} {count}")).collect();
         list.join(", ")
     }
+}
+
+/// Asks a server of that version for what a generator is to know.
+pub(super) fn ask(client: &mut Client, version: (u32, u32)) -> Told {
+    (dump_values(client, version), ask_for_trees(client))
 }
 
 /// Keeps account of the transaction that the connection is in.

@@ -222,8 +222,12 @@ impl Generator {
         command
     }
 
-    fn idle_min(&mut self) -> Vec<u8> {
+    pub(super) fn idle_min(&mut self) -> Vec<u8> {
         if self.chance(4) { self.odd_number().into_bytes() } else { self.pick(IDLE_MINIMA_MS).into() }
+    }
+
+    pub(super) fn idle_time(&mut self) -> &'static str {
+        self.pick(IDLE_TIMES_MS)
     }
 
     fn xclaim(&mut self) -> Command {
@@ -234,7 +238,7 @@ impl Generator {
             match self.random.u32(0..6) {
                 0 => {
                     command.push(b"IDLE".to_vec());
-                    command.push(self.pick(IDLE_TIMES_MS).into());
+                    command.push(self.idle_time().into());
                 }
                 1 => {
                     command.push(b"TIME".to_vec());
