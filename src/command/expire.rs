@@ -250,7 +250,7 @@ pub(super) fn apply_expiry(keys: &mut Keys<'_>, key: &Key<'_>, at_ms: i64) {
     effect.arg(b"PEXPIREAT");
     effect.arg(key.bytes);
     effect.arg_unsigned(at_ms);
-    keys.changed(key, Change::Updated);
+    keys.changed(key, Change::Touched);
 }
 
 fn execute_persist(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
@@ -265,7 +265,7 @@ pub(super) fn apply_persist(keys: &mut Keys<'_>, key: &Key<'_>) -> bool {
     if has_expiry {
         keys.db_of(key).set_expiry(key, None);
         keys.effect(&[b"PERSIST", key.bytes]);
-        keys.changed(key, Change::Updated);
+        keys.changed(key, Change::Touched);
     }
     has_expiry
 }

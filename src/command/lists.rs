@@ -163,7 +163,7 @@ pub(super) fn finish_pop(keys: &mut Keys<'_>, key: &Key<'_>, taken: usize) {
     if is_empty {
         keys.remove(key);
     }
-    keys.changed(key, if is_empty { Change::Lost } else { Change::Trimmed });
+    keys.changed(key, if is_empty { Change::Lost } else { Change::Touched });
 }
 
 fn execute_llen(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {

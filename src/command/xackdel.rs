@@ -56,7 +56,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     write_released(context.keys, key.bytes, &released);
     write_deleted(context.keys, key.bytes, &deleted);
     if !deleted.is_empty() {
-        context.keys.changed(&key, Change::Trimmed);
+        context.keys.changed(&key, Change::Touched);
     } else if !released.is_empty() {
         context.keys.changed(&key, Change::Metadata);
     }

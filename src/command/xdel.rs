@@ -42,7 +42,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         effect.arg(b"XDEL");
         effect.arg(key.bytes);
         deleted.iter().for_each(|&id| effect.arg_id(id));
-        context.keys.changed(&key, Change::Trimmed);
+        context.keys.changed(&key, Change::Touched);
     }
     context.reply.integer(deleted.len() as i64);
     Ok(Outcome::Done)

@@ -47,7 +47,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let dropped = trimmed.dropped;
     if let Some(effect) = TrimEffect::new(stream, &trim, trimmed) {
         effect.write_xtrim(context.keys, key.bytes);
-        context.keys.changed(&key, Change::Trimmed);
+        context.keys.changed(&key, Change::Touched);
     }
     context.reply.count(dropped);
     Ok(Outcome::Done)

@@ -20,8 +20,8 @@ pub struct WrongType;
 pub enum Change {
     /// It holds more or other data than before.
     Updated,
-    /// Entries are gone: nothing for who waits for it.
-    Trimmed,
+    /// Entries are gone, or it expires at another time: nothing for who waits for it.
+    Touched,
     /// Only groups, what is pending or counters changed: nothing for who waits for it, and to who watches it, it is as it was.
     Metadata,
     /// What is pending in a group changed, so that it may be claimed at another time: who waits to claim looks again; to who watches the
@@ -394,7 +394,7 @@ impl<'a> Keys<'a> {
             let Shard { dbs, watches, .. } = &mut *shard;
             watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
         }
-        if !matches!(change, Change::Metadata | Change::Trimmed) && shard.waiters.contains(db, key.bytes) {
+        if !matches!(change, Change::Metadata | Change::Touched) && shard.waiters.contains(db, key.bytes) {
             let ready = ReadyKey { db, key: key.bytes.into(), change };
             if self.ready.last() != Some(&ready) {
                 self.ready.push(ready);

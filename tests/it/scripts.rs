@@ -63,6 +63,7 @@ scripts! {
     string_set
     string_several
     transaction
+    waiters_and_expiry
 }
 
 fn run(name: &str, text: &str) {
