@@ -7,6 +7,8 @@ use crate::engine::StreamId;
 
 /// Text of at most this many bytes goes from [`Effects::arg_fmt`] to the buffer without an allocation.
 const FMT_STACK_BYTES: usize = 64;
+/// A buffer that grew beyond this gives its memory back when it is emptied: a name of 512 MB would else stay for good.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 
 /// The buffer into which one executed batch of commands writes its effects before they are handed to the log.
 ///
@@ -22,7 +24,7 @@ const FMT_STACK_BYTES: usize = 64;
 /// effects.arg_integer(-7);
 /// ```
 ///
-/// The buffer keeps its memory over [`Effects::clear`], so that a thread that reuses one stops allocating.
+/// The buffer keeps memory of a usual size over [`Effects::clear`], so that a thread that reuses one stops allocating.
 ///
 /// Invariants: the bytes are whole commands once every begun effect has all its arguments; the first effect carries no
 /// SELECT (the log adds one if it needs it), and each later effect of another database is preceded by one.
@@ -201,9 +203,12 @@ impl Effects {
         &self.bytes
     }
 
-    /// Empties the buffer and keeps its memory.
+    /// Empties the buffer; memory of a usual size is kept.
     #[inline]
     pub fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
         self.bytes.clear();
         self.state = State::default();
         self.args_missing = 0;
@@ -422,5 +427,9 @@ mod tests {
         effects.clear();
         assert!(effects.is_empty() && effects.dbs().is_none());
         assert_eq!(effects.bytes.capacity(), capacity);
+        effects.begin(0, 1);
+        effects.arg(&vec![b'x'; KEPT_BYTES_MAX]);
+        effects.clear();
+        assert_eq!(effects.bytes.capacity(), 0);
     }
 }

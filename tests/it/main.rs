@@ -14,6 +14,7 @@ mod fuzzing;
 mod harness;
 mod layers;
 mod loading;
+mod names;
 mod options;
 mod protocol;
 mod redis_files;

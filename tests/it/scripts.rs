@@ -55,6 +55,7 @@ scripts! {
     stream_counters
     stream_idempotency
     stream_nack
+    stream_names
     stream_newest_in_resp3
     stream_read_limits
     stream_references
