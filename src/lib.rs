@@ -4,6 +4,7 @@
 //!
 //! | layer | what |
 //! |---|---|
+//! | [`tools`] | what the program does besides serving: checking, copying, exporting, importing |
 //! | [`server`] | starting, stopping, threads; the way of a command from request to reply |
 //! | [`net`] | sockets: bytes in, bytes out |
 //! | [`command`] | the commands, one file and one declaration each |
@@ -29,6 +30,7 @@ pub mod protocol;
 pub mod rdb;
 pub mod server;
 pub mod state;
+pub mod tools;
 
 /// The Redis version whose stream commands are served: INFO and HELLO tell it, and clients switch on it.
 pub const REDIS_VERSION: &str = "8.10.0";

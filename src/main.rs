@@ -12,12 +12,18 @@ const HELP: &str = "\
 Millstream, a streams server that speaks the Redis protocol.
 
 Usage: millstream [FILE.conf] [--NAME VALUE ...] [-]
+       millstream TOOL ...
 
   FILE.conf       settings, in the syntax of redis.conf
   --NAME VALUE    a setting; it goes before the file's
   -               settings from the standard input as well
   -v, --version   prints the version
   -h, --help      prints this text
+
+Tools (millstream TOOL --help tells more):
+  check DIR       tells what is in a directory and what is damaged; --fix repairs it
+  backup DIR DEST copies a directory, while a server writes to it
+  export DIR      writes data as commands of Redis, or as a directory for redis-server
 
 Examples:
   millstream                                      port 6379 on this machine, files in the current directory
@@ -40,6 +46,9 @@ fn main() -> ExitCode {
         Some("-h" | "--help") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
+        }
+        Some(first) if millstream::tools::is_tool(first) => {
+            return ExitCode::from(millstream::tools::run(std::env::args_os().skip(1).collect()));
         }
         _ => {}
     }

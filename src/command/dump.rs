@@ -35,23 +35,32 @@ pub(super) const CONSUMER_TIMES: &[u8] = b"#CONSUMER";
 pub(super) const PENDING_FOR_NOBODY: &[u8] = b"#NOBODY";
 
 /// Encodes data as commands.
-pub(super) struct Dump<'a> {
+pub struct Dump<'a> {
     effects: Effects,
     db: usize,
+    /// Nothing but commands that redis-server 7.0 knows.
+    is_plain: bool,
     /// Takes what was encoded.
     sink: &'a mut dyn FnMut(&Effects) -> Result<(), LogError>,
 }
 
 impl<'a> Dump<'a> {
-    pub(super) fn new(sink: &'a mut dyn FnMut(&Effects) -> Result<(), LogError>) -> Self {
-        Self { effects: Effects::new(), db: 0, sink }
+    /// Encodes for the log: all that there is.
+    pub fn new(sink: &'a mut dyn FnMut(&Effects) -> Result<(), LogError>) -> Self {
+        Self { effects: Effects::new(), db: 0, is_plain: false, sink }
+    }
+
+    /// Encodes for redis-server 7.0: nothing but commands that it knows. What it has no place for is left out: when consumers were
+    /// seen, what is pending for nobody, what is remembered of idempotent producers.
+    pub fn plain(sink: &'a mut dyn FnMut(&Effects) -> Result<(), LogError>) -> Self {
+        Self { is_plain: true, ..Self::new(sink) }
     }
 
     /// Encodes a key of the database `db`.
     ///
     /// # Errors
     /// The sink's.
-    pub(super) fn push(&mut self, db: usize, entry: &KeyEntry) -> Result<(), LogError> {
+    pub fn push(&mut self, db: usize, entry: &KeyEntry) -> Result<(), LogError> {
         self.db = db;
         match &entry.value {
             Value::String(value) => self.push_string(entry.key(), value, entry.expires_at_ms()),
@@ -77,7 +86,7 @@ impl<'a> Dump<'a> {
     ///
     /// # Errors
     /// The sink's.
-    pub(super) fn finish(mut self) -> Result<(), LogError> {
+    pub fn finish(mut self) -> Result<(), LogError> {
         self.flush()
     }
 
@@ -166,7 +175,7 @@ impl<'a> Dump<'a> {
     }
 
     fn push_idempotency(&mut self, key: &[u8], stream: &Stream) -> Result<(), LogError> {
-        let Some(idempotency) = stream.idempotency() else {
+        let Some(idempotency) = stream.idempotency().filter(|_| !self.is_plain) else {
             return Ok(());
         };
         if idempotency.settings() != IdempotencySettings::default() {
@@ -301,7 +310,14 @@ impl<'a> Dump<'a> {
         let texts = numbers.iter().map(u64::to_string).chain(ids.iter().map(StreamId::to_string));
         args.extend(texts.map(|text| Cow::Owned(text.into_bytes())));
         let args: Vec<&[u8]> = args.iter().map(|arg| &**arg).collect();
-        self.effects.hidden(self.db, &args);
+        self.hidden(&args);
+    }
+
+    /// Writes a hidden effect, where there may be any.
+    fn hidden(&mut self, args: &[&[u8]]) {
+        if !self.is_plain {
+            self.effects.hidden(self.db, args);
+        }
     }
 
     /// Makes the consumers that nothing is pending for, and tells the times of all.
@@ -317,7 +333,7 @@ impl<'a> Dump<'a> {
             let (mut seen, mut active) = (itoa::Buffer::new(), itoa::Buffer::new());
             let active = active_ms.map_or("-", |ms| active.format(ms));
             let times = [seen.format(*seen_ms).as_bytes(), active.as_bytes()];
-            self.effects.hidden(self.db, &[CONSUMER_TIMES, key, name, consumer.name(), times[0], times[1]]);
+            self.hidden(&[CONSUMER_TIMES, key, name, consumer.name(), times[0], times[1]]);
             self.flush_if_large()?;
         }
         Ok(())

@@ -108,6 +108,7 @@ mod xsetid;
 mod xtrim;
 
 pub use context::{Blocked, Context, Outcome};
+pub use dump::Dump;
 pub use error::CommandError;
 pub use replay::{Replay, uncounted};
 pub use rewrite::start_rewrite;

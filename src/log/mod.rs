@@ -12,6 +12,7 @@ mod effects;
 mod error;
 mod fault;
 mod hidden;
+mod inspect;
 mod leftovers;
 mod manifest;
 mod position;
@@ -32,9 +33,12 @@ mod writer;
 pub use effects::{Effects, EffectsMark};
 pub use error::{LogCause, LogError, LogFailure, LogOperation};
 pub use fault::{Fault, FaultStorage, Survival};
+pub use inspect::{Damage, InspectedFile, Inspection, cut, inspect, set_aside};
 pub use manifest::{LogPaths, Manifest, ManifestFile};
 pub use position::{EffectLog, Position};
-pub use recovery::{DroppedTail, LoadProgress, Recovered, RecoverySettings, Replayed, recover, replay};
+pub use recovery::{
+    DroppedTail, LoadProgress, Recovered, RecoverySettings, Replayed, lock, recover, replay, replay_file,
+};
 pub use replay::Recorded;
 pub use rewrite::{Rewrite, RewriteClaim, RewriteRefusal};
 pub use settings::{FsyncPolicy, LogSettings, LogStatistics, RewriteStatistics};

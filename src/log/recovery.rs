@@ -178,6 +178,23 @@ pub fn replay(
     Ok(replayed)
 }
 
+/// Reads one file as [`replay`] does: a log of Redis before 7.0, or a part of a later one.
+///
+/// # Errors
+/// As [`replay`]; a torn tail is none.
+pub fn replay_file(
+    storage: &dyn Storage,
+    path: &Path,
+    progress: &LoadProgress,
+    apply: &mut dyn FnMut(Recorded<'_>) -> Result<(), String>,
+) -> Result<Option<DroppedTail>, LogError> {
+    let file = storage.open_read(path).map_err(|error| LogError::system(LogOperation::Open, path, error))?;
+    let len = file.len().map_err(|error| LogError::system(LogOperation::Read, path, error))?;
+    progress.total_bytes.store(len, Ordering::Relaxed);
+    let end = FileReplay::new(path, &*file, progress, apply)?.run()?;
+    find_torn_tail(path, &*file, &end)
+}
+
 /// Makes the directory if need be, and locks it.
 fn open_dir(storage: &dyn Storage, paths: &LogPaths) -> Result<Box<dyn DirectoryLock>, LogError> {
     let dir = paths.append_dir();
@@ -187,6 +204,15 @@ fn open_dir(storage: &dyn Storage, paths: &LogPaths) -> Result<Box<dyn Directory
             .sync_dir(&paths.dir)
             .map_err(|error| LogError::system(LogOperation::Sync, &paths.dir, error))?;
     }
+    lock(storage, paths)
+}
+
+/// Locks the log's directory, which must be there.
+///
+/// # Errors
+/// A server uses it; the system refuses.
+pub fn lock(storage: &dyn Storage, paths: &LogPaths) -> Result<Box<dyn DirectoryLock>, LogError> {
+    let dir = paths.append_dir();
     storage.lock_dir(&dir).map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
             LogError::content(LogOperation::Lock, &dir, "another server uses it")
@@ -207,13 +233,7 @@ fn open_files(
     let mut opened = Vec::new();
     for ManifestFile { name, .. } in files {
         let path = paths.file(name);
-        let file = storage.open_read(&path).map_err(|error| {
-            if error.kind() == io::ErrorKind::NotFound {
-                LogError::content(LogOperation::Open, &path, "the manifest names it, but it is not there")
-            } else {
-                LogError::system(LogOperation::Open, &path, error)
-            }
-        })?;
+        let file = open_named(storage, &path)?;
         total_bytes += file.len().map_err(|error| LogError::system(LogOperation::Read, &path, error))?;
         opened.push((path, file));
     }
@@ -221,8 +241,19 @@ fn open_files(
     Ok(opened)
 }
 
+/// Opens a file that the manifest names.
+pub(super) fn open_named(storage: &dyn Storage, path: &Path) -> Result<Box<dyn StorageFile>, LogError> {
+    storage.open_read(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            LogError::content(LogOperation::Open, path, "the manifest names it, but it is not there")
+        } else {
+            LogError::system(LogOperation::Open, path, error)
+        }
+    })
+}
+
 /// Refuses to begin a new log beside the files of an old one.
-fn check_no_orphans(storage: &dyn Storage, paths: &LogPaths) -> Result<(), LogError> {
+pub(super) fn check_no_orphans(storage: &dyn Storage, paths: &LogPaths) -> Result<(), LogError> {
     let legacy = paths.dir.join(&paths.append_file_name);
     if storage.exists(&legacy).map_err(|error| LogError::system(LogOperation::Open, &legacy, error))? {
         let what =

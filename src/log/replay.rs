@@ -155,6 +155,11 @@ impl<'a> FileReplay<'a> {
         })
     }
 
+    /// Whether Millstream made the file, as far as it was read.
+    pub(super) fn is_ours(&self) -> bool {
+        self.tag.is_some()
+    }
+
     /// Reads the file to its end.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, the highest first.
-const LAYERS: &[&str] = &["main", "server", "net", "command", "state", "log", "rdb", "protocol", "engine"];
+const LAYERS: &[&str] =
+    &["main", "tools", "server", "net", "command", "state", "log", "rdb", "protocol", "engine"];
 
 /// Below all layers; they import nothing but one another.
 const LEAVES: &[&str] = &["clock", "config", "glob", "limits", "logging", "metrics", "number", "process"];

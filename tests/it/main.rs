@@ -22,4 +22,5 @@ mod rewrite;
 mod scripts;
 mod startup;
 mod threads;
+mod tools;
 mod transactions;

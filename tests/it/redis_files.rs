@@ -19,7 +19,7 @@ const VALUES: &[&str] = &[
 
 const VALUE_KEYS: &[&str] = &["text", "long", "-5", "list", "integers", "words"];
 
-fn write_values(server: &Server) {
+pub(crate) fn write_values(server: &Server) {
     let mut client = server.client();
     VALUES.iter().for_each(|command| assert!(!client.call(command).is_error(), "{command}"));
     for number in 0..3000 {
@@ -33,7 +33,7 @@ fn write_values(server: &Server) {
 }
 
 /// All data, as far as Redis 7.0 has it too.
-fn describe_all(server: &Server) -> Vec<String> {
+pub(crate) fn describe_all(server: &Server) -> Vec<String> {
     let mut texts = describe(server, KEYS);
     texts.extend(describe(server, &["longstream"]));
     let mut client = server.client();
@@ -74,7 +74,7 @@ fn without_newer(mut texts: Vec<String>) -> Vec<String> {
 }
 
 #[track_caller]
-fn check_same(server: &Server, expected: &[String], what: &str) {
+pub(crate) fn check_same(server: &Server, expected: &[String], what: &str) {
     let found = describe_all(server);
     assert_eq!(found.len(), expected.len(), "{what}");
     for (found, expected) in found.iter().zip(expected) {
@@ -86,7 +86,7 @@ fn check_same(server: &Server, expected: &[String], what: &str) {
     }
 }
 
-fn rewrite(server: &Server, client: &mut Client) {
+pub(crate) fn rewrite(server: &Server, client: &mut Client) {
     assert!(!client.call("BGREWRITEAOF").is_error());
     await_true("the rewrite's end", || {
         let info = client.call("INFO persistence").text();
