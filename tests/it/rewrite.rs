@@ -50,6 +50,10 @@ fn fill(client: &mut Client) {
         "XSETID t 7-0",
         "XADD t 8-0 a b",
         "PEXPIREAT t 33000000000000",
+        // A counter that is as great as can be.
+        "XADD full 1-1 a b",
+        "XSETID full 1-1 ENTRIESADDED 9223372036854775807",
+        "XADD full 2-1 a b",
         "XADD emptied 1-1 a b",
         "XDEL emptied 1-1",
         "XGROUP CREATE new g $ MKSTREAM",

@@ -46,7 +46,8 @@ pub(super) const SPEC: Spec = Spec {
     help: &["STREAM <key> [FULL [COUNT <count>]", "    Tell of the stream."],
     deviation: Some(
         "`radix-tree-keys` and `radix-tree-nodes` count what Redis would have; not nodes that \
-         trimming by MINID leaves without entries there.",
+         trimming by MINID leaves without entries there. `entries-added` stays at the greatest integer; in Redis, it \
+         turns negative behind that.",
     ),
     handler: execute,
     ..Spec::DEFAULT

@@ -26,6 +26,9 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The greatest number of entries added that is counted: what XSETID takes, so that the log can tell it.
+    pub const ENTRIES_ADDED_MAX: u64 = i64::MAX as u64;
+
     /// The most bytes of names and values that an entry may have.
     pub const ENTRY_BYTES_MAX: usize = BlockLimits::BYTES_MAX;
 
@@ -144,7 +147,7 @@ impl Stream {
             self.first_id = id;
         }
         self.len += 1;
-        self.entries_added += 1;
+        self.entries_added = self.entries_added.saturating_add(1).min(Self::ENTRIES_ADDED_MAX);
         self.last_id = id;
         self.last_entry_id = id;
     }
