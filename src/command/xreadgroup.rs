@@ -59,6 +59,9 @@ pub(super) const SPEC: Spec = Spec {
         )
         .token("STREAMS"),
     ],
+    deviation: Some(
+        "Who blocks is served in the order of coming. In Redis a client that waits for several keys and was looked at in vain goes to the end.",
+    ),
     handler: execute,
     ..Spec::DEFAULT
 };
