@@ -15,6 +15,7 @@ mod hidden;
 mod inspect;
 mod leftovers;
 mod manifest;
+mod planted;
 mod position;
 mod recovery;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use error::{LogCause, LogError, LogFailure, LogOperation};
 pub use fault::{Fault, FaultStorage, Survival};
 pub use inspect::{Damage, InspectedFile, Inspection, cut, inspect, set_aside};
 pub use manifest::{LogPaths, Manifest, ManifestFile};
+pub use planted::Planted;
 pub use position::{EffectLog, Position};
 pub use recovery::{
     DroppedTail, LoadProgress, Recovered, RecoverySettings, Replayed, lock, recover, replay, replay_file,

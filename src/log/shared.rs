@@ -22,6 +22,7 @@ use super::buffer::{Buffer, Chunks};
 use super::effects::Effects;
 use super::error::{LogError, LogFailure, LogOperation};
 use super::manifest::{LogPaths, Manifest};
+use super::planted::Planted;
 use super::position::Position;
 use super::recovery::{Increment, OpenLog};
 use super::rewrite::RewriteHistory;
@@ -242,7 +243,7 @@ impl Shared {
     }
 
     /// Tries to write what could not be written, and all that came later; once that is durable, the log takes writes again.
-    fn retry(&self) {
+    pub(super) fn retry(&self) {
         let syncing = self.syncing.lock();
         let Some(failure) = self.latched().filter(|failure| !failure.is_final) else { return };
         let mut writer = self.writer.lock();
@@ -317,7 +318,7 @@ impl Shared {
     /// Syncs a file, after which everything up to `end` is durable. The caller holds `syncing`.
     fn sync_file(&self, increment: &Increment, end: Position) -> Result<usize, Arc<LogError>> {
         let started = Instant::now();
-        let result = increment.file.sync();
+        let result = if Planted::MissingSync.is_there() { Ok(()) } else { increment.file.sync() };
         let took = started.elapsed();
         self.last_sync_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.sync_count.fetch_add(1, Ordering::Relaxed);

@@ -128,6 +128,14 @@ impl Log {
         })
     }
 
+    /// Tries again what could not be written, as the log thread does with every interval.
+    #[cfg(test)]
+    pub(super) fn retry(&self) {
+        if let Some(shared) = &self.shared {
+            shared.retry();
+        }
+    }
+
     /// When the log is synced.
     #[inline]
     pub fn policy(&self) -> FsyncPolicy {

@@ -15,7 +15,7 @@ use super::transaction;
 use crate::clock;
 use crate::command::{Blocked, CommandError};
 use crate::config::settings;
-use crate::log::{Effects, FsyncPolicy, Position};
+use crate::log::{Effects, FsyncPolicy, Planted, Position};
 use crate::net::{Input, Progress, Service, serve};
 use crate::protocol::{Reply, RequestDecoder};
 use crate::state::{ClientHandle, Keys, Mark, ServedReply, Session, Shared, Unblock, Waiter};
@@ -352,7 +352,7 @@ impl Service for Worker {
     }
 
     async fn settle(&self, mark: Mark) -> bool {
-        if self.is_settled(mark) {
+        if self.is_settled(mark) || Planted::EarlyReply.is_there() {
             return true;
         }
         // The other connections of this thread that are ready execute first: one write, or sync, serves them all.
