@@ -66,7 +66,7 @@ fn fill(client: &mut Client) {
 }
 
 /// The elements of an array in a text, but for those that tell of how Redis keeps a stream and of what it does not keep, and for lag,
-/// which Redis 7.2 counts in more cases than 7.0.
+/// which Redis does not always know.
 fn describe(reply: &Reply, text: &mut String) {
     let Reply::Array(elements) = reply else {
         text.push_str(&format!("{reply} "));

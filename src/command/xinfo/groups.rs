@@ -19,7 +19,10 @@ pub(super) const SPEC: Spec = Spec {
     history: &[("7.0.0", "`entries-read` and `lag` came.")],
     arguments: &[Argument::new("key", ArgKind::Key(0))],
     help: &["GROUPS <key>", "    Tell of the stream's consumer groups."],
-    deviation: Some("`entries-read` stays at the greatest integer; in Redis, it turns negative behind that."),
+    deviation: Some(
+        "`entries-read` stays at the greatest integer; in Redis, it turns negative behind that. `lag` is always the number of entries to come, and `entries-read` is known in more cases: see \
+         [the lag of a group](#the-lag-of-a-group).",
+    ),
     handler: execute,
     ..Spec::DEFAULT
 };
@@ -39,9 +42,9 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         reply.text("last-delivered-id");
         reply.stream_id(group.last_delivered_id);
         reply.text("entries-read");
-        write_known(reply, group.entries_read);
+        write_known(reply, stream.find_entries_read(group));
         reply.text("lag");
-        write_known(reply, stream.find_lag(group));
+        reply.count(stream.lag(group));
     }
     Ok(Outcome::Done)
 }

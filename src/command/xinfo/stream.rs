@@ -47,7 +47,7 @@ pub(super) const SPEC: Spec = Spec {
     deviation: Some(
         "`radix-tree-keys` and `radix-tree-nodes` count what Redis would have; not nodes that \
          trimming by MINID leaves without entries there. `entries-added` stays at the greatest integer; in Redis, it \
-         turns negative behind that.",
+         turns negative behind that. `lag` and `entries-read` in FULL: see [the lag of a group](#the-lag-of-a-group).",
     ),
     handler: execute,
     ..Spec::DEFAULT
@@ -210,9 +210,9 @@ fn write_group(
     reply.text("last-delivered-id");
     reply.stream_id(group.last_delivered_id);
     reply.text("entries-read");
-    write_known(reply, group.entries_read);
+    write_known(reply, stream.find_entries_read(group));
     reply.text("lag");
-    write_known(reply, stream.find_lag(group));
+    reply.count(stream.lag(group));
     reply.text("pel-count");
     reply.count(group.pending().len());
     reply.text("pending");

@@ -358,6 +358,27 @@ impl<'a> Packed<'a> {
         u64::from(self.header.live)
     }
 
+    /// The same in the form in which it is kept.
+    pub(super) fn live_u32(&self) -> u32 {
+        self.header.live
+    }
+
+    /// The number of entries up to `id`, that one included, that are not deleted.
+    pub(super) fn count_until(&self, id: StreamId) -> u64 {
+        if id >= self.header.last {
+            return self.live();
+        }
+        if id < self.header.first {
+            return 0;
+        }
+        let mut count = 0;
+        let _ = self.scan(self.header.first, id, &mut |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        });
+        count
+    }
+
     /// Entries that are deleted.
     pub(super) fn deleted(&self) -> u64 {
         u64::from(self.header.deleted)

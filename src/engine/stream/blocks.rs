@@ -1,18 +1,10 @@
 //! The entries of a stream: blocks in the order of their IDs.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use super::block::{Block, BlockLimits, Chosen, Entry, Packed, SealedBlock};
+use super::block::{Block, BlockLimits, Chosen, Entry, Packed};
 use super::id::StreamId;
-
-/// A block that is appended to no more. Its first ID stands beside the pointer, so that a search
-/// touches no block but the one it is for.
-#[derive(Debug, Clone)]
-struct Sealed {
-    first: StreamId,
-    block: SealedBlock,
-}
+use super::sealed::SealedBlocks;
 
 /// Blocks, ordered by ID. All but the last are sealed and shared: a clone of this copies pointers
 /// and the tail, and a sealed block is copied only when an entry in it is deleted while a clone
@@ -22,10 +14,9 @@ struct Sealed {
 /// appended since the last seal or clear.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Blocks {
-    sealed: VecDeque<Sealed>,
+    /// `None` as long as there never was any: most streams are short.
+    sealed: Option<Box<SealedBlocks>>,
     tail: Block,
-    /// Memory behind the sealed blocks, in bytes.
-    sealed_bytes: usize,
 }
 
 /// What becomes of a block that is swept ([`Blocks::sweep`]).
@@ -45,7 +36,7 @@ pub(super) enum Sweep {
 }
 
 impl Sweep {
-    fn goes_on(&self) -> bool {
+    pub(super) fn goes_on(&self) -> bool {
         matches!(self, Self::Drop | Self::Delete { is_last: false, .. })
     }
 }
@@ -53,28 +44,34 @@ impl Sweep {
 impl Blocks {
     /// The number of blocks that hold entries.
     pub(super) fn count(&self) -> usize {
-        self.sealed.len() + usize::from(!self.tail.is_empty())
+        self.sealed_len() + usize::from(!self.tail.is_empty())
+    }
+
+    #[inline]
+    fn sealed_len(&self) -> usize {
+        self.sealed.as_ref().map_or(0, |sealed| sealed.len())
     }
 
     /// The one way to a block; the tail is the last.
     #[inline]
     fn block(&self, index: usize) -> Packed<'_> {
-        self.sealed.get(index).map_or_else(|| self.tail.packed(), |sealed| sealed.block.packed())
+        let sealed = self.sealed.as_ref().and_then(|sealed| sealed.find(index));
+        sealed.unwrap_or_else(|| self.tail.packed())
     }
 
     /// Each block's first ID, in order.
     pub(super) fn first_ids(&self) -> impl Iterator<Item = StreamId> {
         let tail = (!self.tail.is_empty()).then(|| self.tail.first());
-        self.sealed.iter().map(|sealed| sealed.first).chain(tail)
+        self.sealed.iter().flat_map(|sealed| sealed.first_ids()).chain(tail)
     }
 
     /// The block that would hold `id`: the last one whose first ID is not above it, else the first.
     #[inline]
     fn index_of(&self, id: StreamId) -> usize {
         if !self.tail.is_empty() && id >= self.tail.first() {
-            return self.sealed.len();
+            return self.sealed_len();
         }
-        self.sealed.partition_point(|sealed| sealed.first <= id).saturating_sub(1)
+        self.sealed.as_ref().map_or(0, |sealed| sealed.index_of(id))
     }
 
     #[inline]
@@ -96,7 +93,7 @@ impl Blocks {
     /// All blocks that hold entries.
     pub(super) fn iter(&self) -> impl Iterator<Item = Packed<'_>> {
         let tail = (!self.tail.is_empty()).then(|| self.tail.packed());
-        self.sealed.iter().map(|sealed| sealed.block.packed()).chain(tail)
+        self.sealed.iter().flat_map(|sealed| sealed.iter()).chain(tail)
     }
 
     /// Appends a whole block, unless nothing in it is live; its IDs are above all before.
@@ -112,19 +109,21 @@ impl Blocks {
     /// Makes the last sealed block the tail again when the one behind it is gone and it has room: Redis adds to whatever
     /// block is the last.
     fn reopen(&mut self, text_len: usize, limits: &BlockLimits) {
-        if let Some(last) = self.sealed.pop_back_if(|last| !last.block.packed().is_full(text_len, limits)) {
-            self.sealed_bytes -= last.block.heap_bytes();
-            self.tail = last.block.reopen();
+        if let Some(last) = self.reopen_last_if(|last| !last.is_full(text_len, limits)) {
+            self.tail = last;
         }
+    }
+
+    fn reopen_last_if(&mut self, is_wanted: impl FnOnce(Packed<'_>) -> bool) -> Option<Block> {
+        self.sealed.as_mut()?.reopen_last_if(is_wanted)
     }
 
     /// Drops the deleted entries behind `id`; there are no others. The next entry may be below them.
     pub(super) fn forget_behind(&mut self, id: StreamId) {
         let was_sealed = self.tail.is_empty();
         if was_sealed {
-            let Some(last) = self.sealed.pop_back_if(|last| last.block.packed().last() > id) else { return };
-            self.sealed_bytes -= last.block.heap_bytes();
-            self.tail = last.block.reopen();
+            let Some(last) = self.reopen_last_if(|last| last.last() > id) else { return };
+            self.tail = last;
         }
         if self.tail.packed().last() > id {
             self.tail = self.tail.packed().copy_until(id);
@@ -136,9 +135,7 @@ impl Blocks {
 
     fn seal(&mut self) {
         if self.tail.live() > 0 {
-            let block = SealedBlock::new(&self.tail);
-            self.sealed_bytes += block.heap_bytes();
-            self.sealed.push_back(Sealed { first: self.tail.first(), block });
+            self.sealed.get_or_insert_default().push(&self.tail);
         }
         self.tail.clear();
     }
@@ -153,7 +150,7 @@ impl Blocks {
         if start > end {
             return;
         }
-        for index in self.index_of(start)..=self.sealed.len() {
+        for index in self.index_of(start)..=self.sealed_len() {
             let block = self.block(index);
             if block.is_empty() || block.first() > end {
                 return;
@@ -190,53 +187,29 @@ impl Blocks {
 
     pub(super) fn delete(&mut self, id: StreamId) -> bool {
         let index = self.index_of(id);
-        let Some(sealed) = self.sealed.get_mut(index) else {
-            let deleted = self.tail.delete(id);
-            if deleted && self.tail.live() == 0 {
-                self.tail = Block::default();
-            }
-            return deleted;
-        };
-        if !sealed.block.delete(id) {
-            return false;
+        if let Some(sealed) = &mut self.sealed
+            && index < sealed.len()
+        {
+            return sealed.delete(index, id);
         }
-        if sealed.block.packed().live() == 0 {
-            self.sealed_bytes -= sealed.block.heap_bytes();
-            self.sealed.remove(index);
+        let deleted = self.tail.delete(id);
+        if deleted && self.tail.live() == 0 {
+            self.tail = Block::default();
         }
-        true
+        deleted
+    }
+
+    /// The number of entries up to `id`, that one included. Besides the block that would hold `id`, none is looked into.
+    pub(super) fn count_until(&self, id: StreamId) -> u64 {
+        let index = self.index_of(id);
+        let before = self.sealed.as_ref().map_or(0, |sealed| sealed.count_before(index));
+        before + self.block(index).count_until(id)
     }
 
     /// Visits the blocks in order until `visit` says that it is enough, and does with each what it
     /// says. A block in which nothing is left goes.
     pub(super) fn sweep(&mut self, mut visit: impl FnMut(Packed<'_>) -> Sweep) {
-        // Blocks that are kept move to the front over those that go, each once.
-        let (mut kept, mut seen, mut goes_on) = (0, 0, true);
-        while goes_on && seen < self.sealed.len() {
-            let sweep = visit(self.sealed[seen].block.packed());
-            goes_on = sweep.goes_on();
-            let sealed = &mut self.sealed[seen];
-            let bytes_before = sealed.block.heap_bytes();
-            let goes = match &sweep {
-                Sweep::Drop => true,
-                Sweep::Delete { chosen, .. } if !chosen.is_empty() => {
-                    sealed.block.delete_chosen(chosen);
-                    sealed.block.packed().live() == 0
-                }
-                _ => false,
-            };
-            if goes {
-                self.sealed_bytes -= bytes_before;
-            } else {
-                self.sealed_bytes = self.sealed_bytes - bytes_before + sealed.block.heap_bytes();
-                if kept < seen {
-                    self.sealed.swap(kept, seen);
-                }
-                kept += 1;
-            }
-            seen += 1;
-        }
-        self.sealed.drain(kept..seen);
+        let goes_on = self.sealed.as_mut().is_none_or(|sealed| sealed.sweep(&mut visit));
         if goes_on && !self.tail.is_empty() {
             match visit(self.tail.packed()) {
                 Sweep::Drop => self.tail = Block::default(),
@@ -253,16 +226,23 @@ impl Blocks {
 
     /// Memory behind the struct, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.sealed_bytes + self.tail.heap_bytes() + self.sealed.capacity() * size_of::<Sealed>()
+        let sealed = self.sealed.as_ref().map_or(0, |sealed| size_of::<SealedBlocks>() + sealed.heap_bytes());
+        sealed + self.tail.heap_bytes()
+    }
+
+    /// Memory that the counts of entries take, in bytes.
+    #[cfg(test)]
+    pub(super) fn count_bytes(&self) -> usize {
+        self.sealed.as_ref().map_or(0, |sealed| sealed.count_bytes())
     }
 
     #[cfg(test)]
     pub(super) fn check_invariants(&self) {
         let mut previous = None;
-        for index in 0..=self.sealed.len() {
+        for index in 0..=self.sealed_len() {
             let block = self.block(index);
             if block.is_empty() {
-                assert_eq!(index, self.sealed.len(), "only the tail may be empty");
+                assert_eq!(index, self.sealed_len(), "only the tail may be empty");
                 continue;
             }
             assert!(block.live() > 0, "a block without live entries is dropped");
@@ -270,7 +250,8 @@ impl Blocks {
             assert!(block.first() <= block.last());
             previous = Some(block.last());
         }
-        let bytes: usize = self.sealed.iter().map(|sealed| sealed.block.heap_bytes()).sum();
-        assert_eq!(bytes, self.sealed_bytes);
+        if let Some(sealed) = &self.sealed {
+            sealed.check_invariants();
+        }
     }
 }

@@ -9,7 +9,9 @@ mod blocks;
 mod claimable;
 mod id;
 mod idempotency;
+mod live_counts;
 mod references;
+mod sealed;
 #[allow(clippy::module_inception, reason = "the folder is named after its main type")]
 mod stream;
 mod trim;

@@ -276,23 +276,43 @@ impl Stream {
         None
     }
 
-    /// How many entries a group has still to read; `None` where the counters cannot tell.
-    pub fn find_lag(&self, group: &Group) -> Option<u64> {
-        if self.entries_added == 0 || self.len == 0 {
-            return Some(0);
+    /// The number of entries above `id`. It takes logarithmic time and a look into one block.
+    pub fn count_after(&self, id: StreamId) -> u64 {
+        if self.len == 0 || id >= self.last_entry_id {
+            return 0;
         }
-        // Nothing before the first entry counts: all that is there is to be read.
-        if group.last_delivered_id < self.first_id && self.max_deleted_id < self.first_id {
-            return Some(self.len);
+        if id < self.first_id {
+            return self.len;
         }
-        match group.entries_read {
-            Some(read) if !self.has_deleted_since(group.last_delivered_id) => {
-                Some(self.entries_added.wrapping_sub(read))
-            }
-            _ => self
-                .find_entries_added_until(group.last_delivered_id)
-                .map(|read| self.entries_added.wrapping_sub(read)),
+        self.len - self.blocks.count_until(id)
+    }
+
+    /// How many entries are still to be delivered to a group: those behind its position.
+    pub fn lag(&self, group: &Group) -> u64 {
+        self.count_after(group.last_delivered_id)
+    }
+
+    /// How many of the entries ever added a group has read, those included that were gone before it could read them; `None`
+    /// when that is not known.
+    ///
+    /// It is the group's own counter, which follows Redis's rules, if there is one. Where Redis's counters cannot tell how far the group
+    /// is, its lag tells, unless an entry behind its position may have been deleted: that one counts as added, and was not read.
+    /// (A group that was delivered nothing since its position was set, where Redis can tell, has read nothing as in Redis.)
+    pub fn find_entries_read(&self, group: &Group) -> Option<u64> {
+        let position = group.last_delivered_id;
+        if group.entries_read.is_some() || self.is_lag_known_to_redis(group) || self.max_deleted_id > position
+        {
+            return group.entries_read;
         }
+        self.entries_added.checked_sub(self.lag(group))
+    }
+
+    /// Whether Redis, which has nothing but counters, can tell the lag of a group whose own counter it does not know.
+    fn is_lag_known_to_redis(&self, group: &Group) -> bool {
+        let position = group.last_delivered_id;
+        self.len == 0
+            || (position < self.first_id && self.max_deleted_id < self.first_id)
+            || self.find_entries_added_until(position).is_some()
     }
 
     /// Memory behind the struct, in bytes.
@@ -434,11 +454,97 @@ mod tests {
                     _ => clones.push((stream.clone(), model.clone())),
                 }
                 stream.check_invariants();
+                // The number of entries behind any ID is that of a scan.
+                let after = random.u64(0..next + 2);
+                let expected = model.iter().filter(|id| **id > after).count() as u64;
+                assert_eq!(stream.count_after(StreamId::new(after, 0)), expected);
             }
             assert_eq!(ids(&stream), model);
             for (clone, model) in &clones {
                 assert_eq!(&ids(clone), model, "a clone does not see later changes");
             }
         }
+    }
+
+    /// Random histories, long ones with many small blocks: the lag of groups anywhere is the number of entries that a scan
+    /// finds, and what they have read is told only when it is certain.
+    #[test]
+    fn lag_is_that_of_a_scan() {
+        for seed in 0..12 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let limits = BlockLimits { bytes_max: 4096, entries_max: random.usize(1..4) };
+            let (mut stream, mut next) = (Stream::new(), 0);
+            // Every ID ever added, and whether it was deleted as one (and not trimmed away from the front).
+            let mut added: Vec<(StreamId, bool)> = Vec::new();
+            let growing = random.u32(30..90);
+            for step in 0..4000 {
+                let any = |random: &mut fastrand::Rng| StreamId::new(random.u64(0..next + 2), 0);
+                match random.u32(0..100) {
+                    roll if roll < growing => {
+                        next += random.u64(1..3);
+                        let id = StreamId::new(next, 0);
+                        stream.append(id, [(&b"f"[..], &b"v"[..])].into_iter(), &limits);
+                        added.push((id, false));
+                    }
+                    99 => {
+                        let strategy = TrimStrategy::MinId(any(&mut random));
+                        let approximate = random.bool();
+                        stream.trim(&Trim { strategy, approximate, limit: None, policy: RefPolicy::Keep });
+                    }
+                    98 => {
+                        let name = [random.u8(0..3)];
+                        let position = any(&mut random);
+                        stream.groups_mut().create(&name, Group::default());
+                        let group = stream.groups_mut().find_mut(&name).expect("it is there");
+                        group.last_delivered_id = position;
+                    }
+                    _ => {
+                        let id = any(&mut random);
+                        if stream.delete(id) {
+                            let at = added.partition_point(|(added, _)| *added < id);
+                            added[at].1 = true;
+                        }
+                    }
+                }
+                if step % 100 == 99 {
+                    stream.check_invariants();
+                }
+                for (_, group) in stream.groups().iter() {
+                    let mut lag = 0;
+                    let start = group.last_delivered_id.next().expect("there are greater IDs");
+                    stream.scan(start, StreamId::MAX, |_| {
+                        lag += 1;
+                        ControlFlow::Continue(())
+                    });
+                    assert_eq!(stream.lag(group), lag);
+                    if let Some(read) = stream.find_entries_read(group) {
+                        let is_unread = |(id, is_deleted): &&(StreamId, bool)| {
+                            *is_deleted && *id > group.last_delivered_id
+                        };
+                        assert_eq!(added.iter().filter(is_unread).count(), 0, "one of them was not read");
+                        assert_eq!(read, added.len() as u64 - lag);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What counting takes: two bytes for a block beside its place in the list, in a stream that was trimmed for long too.
+    #[test]
+    fn counts_are_small() {
+        let limits = BlockLimits { bytes_max: 4096, entries_max: 1 };
+        let mut stream = Stream::new();
+        let mut bytes_max = 0;
+        for n in 1..=50_000 {
+            stream.append(StreamId::new(n, 0), [(&b"f"[..], &b"v"[..])].into_iter(), &limits);
+            let strategy = TrimStrategy::MaxLen(10_000);
+            stream.trim(&Trim { strategy, approximate: false, limit: None, policy: RefPolicy::Keep });
+            if n % 1000 == 0 {
+                bytes_max = bytes_max.max(stream.blocks.count_bytes());
+            }
+        }
+        stream.check_invariants();
+        assert!(bytes_max <= 2 * 2 * 10_000 + 128, "with the room that a list takes ahead: {bytes_max}");
+        assert_eq!(stream.count_after(StreamId::new(45_000, 0)), 5_000);
     }
 }

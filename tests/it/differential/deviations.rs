@@ -376,32 +376,45 @@ pub(super) const DEVIATIONS: &[Deviation] = &[
                 };
                 if read(ours).zip(read(theirs)).is_some_and(|(ours, theirs)| ours < theirs) {
                     found |= adopt_field(ours, theirs, "entries-read");
-                    adopt_field(ours, theirs, "lag");
                 }
             };
             for_groups(comparison, &mut adopt);
             found
         },
     },
-    // Since 7.2.6 a group before the first entry, with nothing deleted after that, lags by the stream's length, and a delivery
-    // to it sets its counter anew; before, the counter just counted on, and after a trimming was wrong.
+    // Redis tells no lag where its two counters cannot tell, and a wrong one where a client set them; here the entries behind
+    // the group's position are counted. What the group has read is then known in more cases, too.
     Deviation {
-        name: "XINFO: entries-read and lag",
+        name: "XINFO: lag",
+        versions: FIRST..NEVER,
+        reconcile: |comparison| {
+            let is_wrong = !is_lag_exact(&comparison.ours);
+            let mut found = false;
+            let mut adopt = |ours: &mut Reply, theirs: &Reply| {
+                let is_known = |reply: &Reply, name| matches!(reply.field(name), Some(Reply::Integer(0..)));
+                if is_wrong || !is_known(ours, "lag") {
+                    return;
+                }
+                if !is_known(theirs, "lag") && theirs.field("entries-read").is_some_and(Reply::is_null) {
+                    found |= adopt_field(ours, theirs, "entries-read");
+                }
+                found |= adopt_field(ours, theirs, "lag");
+            };
+            for_groups(comparison, &mut adopt);
+            found
+        },
+    },
+    // Since 7.2.6 a delivery to a group before the first entry, with nothing deleted after that, sets its counter anew; before,
+    // the counter just counted on, and after a trimming was wrong.
+    Deviation {
+        name: "XINFO: entries-read",
         versions: FIRST..(7, 4),
         reconcile: |comparison| {
             let mut found = false;
             let mut adopt = |ours: &mut Reply, theirs: &Reply| {
                 found |= adopt_field(ours, theirs, "entries-read");
-                found |= adopt_field(ours, theirs, "lag");
             };
-            let (is_full, is_groups) =
-                (comparison.is(&["XINFO", "STREAM"]), comparison.is(&["XINFO", "GROUPS"]));
-            let Comparison { ours, theirs, .. } = comparison;
-            if is_full {
-                for_field_rows(ours, theirs, "groups", adopt);
-            } else if is_groups {
-                for_rows(ours, theirs, &mut adopt);
-            }
+            for_groups(comparison, &mut adopt);
             found
         },
     },
@@ -429,6 +442,35 @@ fn for_groups(comparison: &mut Comparison<'_>, group: impl FnMut(&mut Reply, &Re
     } else if is_groups {
         for_rows(ours, theirs, group);
     }
+}
+
+/// Whether each group's lag in the reply to XINFO STREAM FULL is the number of entries behind its position, as far as the reply shows
+/// them.
+pub(super) fn is_lag_exact(full: &Reply) -> bool {
+    let (Some(Reply::Array(entries)), Some(Reply::Array(groups))) =
+        (full.field("entries"), full.field("groups"))
+    else {
+        return true;
+    };
+    if full.field("length") != Some(&Reply::Integer(entries.len() as i64)) {
+        return true;
+    }
+    let parse = |reply: &Reply| {
+        let Reply::Bulk(id) = reply else { panic!("{reply} is to be an ID") };
+        let id = String::from_utf8_lossy(id);
+        let (ms, seq) = id.split_once('-').expect("an ID has two parts");
+        (ms.parse::<u64>().expect("milliseconds"), seq.parse::<u64>().expect("a sequence number"))
+    };
+    let ids = entries.iter().map(|entry| match entry {
+        Reply::Array(parts) => parse(&parts[0]),
+        _ => panic!("{entry} is to be an entry"),
+    });
+    let ids: Vec<_> = ids.collect();
+    groups.iter().all(|group| {
+        let position = parse(group.field("last-delivered-id").expect("a group has a position"));
+        let lag = ids.iter().filter(|id| **id > position).count();
+        group.field("lag") == Some(&Reply::Integer(lag as i64))
+    })
 }
 
 /// Puts their value of a field in the place of ours; whether it was another.

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use super::compare::{field_mut, is_same};
+use super::deviations::is_lag_exact;
 use super::generator::{Generator, KEYS, PRODUCER_KEYS, STRING_KEYS, Told, list_looks, words};
 use super::pair::{ask, note_queued};
 use super::payloads::{LeftOut, STREAM_TYPE, read_stream};
@@ -143,6 +144,9 @@ impl Run {
         // A transaction that a broken command left open.
         self.send(&words("DISCARD"))?;
         let before = self.look();
+        if let Some(reply) = before.iter().find(|reply| !is_lag_exact(reply)) {
+            return Err(format!("a lag is not the number of entries behind the group's position: {reply}"));
+        }
         let rewrites = way.rewrites();
         if rewrites {
             // Deleted entries are not written, so that the others come to lie in other blocks.

@@ -1,0 +1,196 @@
+//! The sealed blocks of a stream, in the order of their IDs.
+
+use std::collections::VecDeque;
+
+use super::block::{Block, Packed, SealedBlock};
+use super::blocks::Sweep;
+use super::id::StreamId;
+use super::live_counts::LiveCounts;
+
+/// So many blocks at most share a slot of the counts.
+const SLOT_BLOCKS_MAX: usize = 16;
+
+/// A block that is appended to no more. Its first ID stands beside the pointer, so that a search
+/// touches no block but the one it is for; so does the number of its live entries.
+#[derive(Debug, Clone)]
+struct Sealed {
+    first: StreamId,
+    live: u32,
+    /// Where its live entries are counted. Slots ascend from block to block.
+    slot: u32,
+    block: SealedBlock,
+}
+
+/// Blocks that are appended to no more, in order, each with live entries. A clone copies pointers.
+///
+/// Blocks that go leave holes in their slots. When there are many more slots than the blocks need, slots are dealt out anew:
+/// the cost is spread over the blocks that came or went since.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SealedBlocks {
+    blocks: VecDeque<Sealed>,
+    counts: LiveCounts,
+    /// Memory behind the blocks, in bytes.
+    bytes: usize,
+}
+
+impl SealedBlocks {
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    #[inline]
+    pub(super) fn find(&self, index: usize) -> Option<Packed<'_>> {
+        self.blocks.get(index).map(|sealed| sealed.block.packed())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Packed<'_>> {
+        self.blocks.iter().map(|sealed| sealed.block.packed())
+    }
+
+    /// Each block's first ID.
+    pub(super) fn first_ids(&self) -> impl Iterator<Item = StreamId> {
+        self.blocks.iter().map(|sealed| sealed.first)
+    }
+
+    /// The block that would hold `id`: the last one whose first ID is not above it, else the first.
+    #[inline]
+    pub(super) fn index_of(&self, id: StreamId) -> usize {
+        self.blocks.partition_point(|sealed| sealed.first <= id).saturating_sub(1)
+    }
+
+    /// The number of live entries in all blocks before the one at `index`, which may be behind the last.
+    pub(super) fn count_before(&self, index: usize) -> u64 {
+        let Some(last) = index.checked_sub(1) else { return 0 };
+        let slot = self.blocks[last].slot;
+        let in_slot = self.blocks.range(..index).rev().take_while(|sealed| sealed.slot == slot);
+        self.counts.sum_before(slot as usize) + in_slot.map(|sealed| u64::from(sealed.live)).sum::<u64>()
+    }
+
+    /// Appends a copy of a block that has live entries; its IDs are above all before.
+    #[inline(never)]
+    pub(super) fn push(&mut self, block: &Block) {
+        if self.counts.slots() > self.blocks.len() / (SLOT_BLOCKS_MAX / 4) + 8 {
+            self.deal_slots();
+        }
+        let (first, live) = (block.first(), block.packed().live_u32());
+        let block = SealedBlock::new(block);
+        self.bytes += block.heap_bytes();
+        let slot = self.slot_for_one_more();
+        self.counts.add(slot, u64::from(live));
+        self.blocks.push_back(Sealed { first, live, slot: slot as u32, block });
+    }
+
+    /// The last slot, or a new one when it is full. Slots are at most a quarter of the blocks, so that a `u32` is enough.
+    fn slot_for_one_more(&mut self) -> usize {
+        let used = |slot| self.blocks.iter().rev().take_while(|sealed| sealed.slot as usize == slot).count();
+        match self.counts.slots().checked_sub(1) {
+            Some(slot) if used(slot) < SLOT_BLOCKS_MAX => slot,
+            _ => {
+                self.counts.push_slot();
+                self.counts.slots() - 1
+            }
+        }
+    }
+
+    fn deal_slots(&mut self) {
+        self.counts.clear();
+        for (index, sealed) in self.blocks.iter_mut().enumerate() {
+            let slot = index / SLOT_BLOCKS_MAX;
+            if index % SLOT_BLOCKS_MAX == 0 {
+                self.counts.push_slot();
+            }
+            self.counts.add(slot, u64::from(sealed.live));
+            sealed.slot = slot as u32;
+        }
+    }
+
+    /// Takes the last block, to be appended to, if it is wanted.
+    #[inline(never)]
+    pub(super) fn reopen_last_if(&mut self, is_wanted: impl FnOnce(Packed<'_>) -> bool) -> Option<Block> {
+        let last = self.blocks.pop_back_if(|last| is_wanted(last.block.packed()))?;
+        self.counts.subtract(last.slot as usize, u64::from(last.live));
+        self.bytes -= last.block.heap_bytes();
+        Some(last.block.reopen())
+    }
+
+    /// Deletes an entry of the block at `index`; `false` when it has none of this ID.
+    pub(super) fn delete(&mut self, index: usize, id: StreamId) -> bool {
+        let Some(sealed) = self.blocks.get_mut(index) else { return false };
+        if !sealed.block.delete(id) {
+            return false;
+        }
+        sealed.live -= 1;
+        self.counts.subtract(sealed.slot as usize, 1);
+        if sealed.live == 0 {
+            self.bytes -= sealed.block.heap_bytes();
+            self.blocks.remove(index);
+        }
+        true
+    }
+
+    /// Visits the blocks in order until `visit` says that it is enough, and does with each what it
+    /// says. A block in which nothing is left goes. Whether what is behind them is to be visited.
+    pub(super) fn sweep(&mut self, visit: &mut impl FnMut(Packed<'_>) -> Sweep) -> bool {
+        // Blocks that are kept move to the front over those that go, each once.
+        let (mut kept, mut seen, mut goes_on) = (0, 0, true);
+        while goes_on && seen < self.blocks.len() {
+            let sealed = &mut self.blocks[seen];
+            let sweep = visit(sealed.block.packed());
+            goes_on = sweep.goes_on();
+            let (bytes_before, live_before) = (sealed.block.heap_bytes(), sealed.live);
+            match &sweep {
+                Sweep::Drop => sealed.live = 0,
+                Sweep::Delete { chosen, .. } if !chosen.is_empty() => {
+                    sealed.block.delete_chosen(chosen);
+                    sealed.live = sealed.block.packed().live_u32();
+                }
+                _ => {}
+            }
+            if sealed.live < live_before {
+                self.counts.subtract(sealed.slot as usize, u64::from(live_before - sealed.live));
+            }
+            if sealed.live == 0 {
+                self.bytes -= bytes_before;
+            } else {
+                self.bytes = self.bytes - bytes_before + sealed.block.heap_bytes();
+                if kept < seen {
+                    self.blocks.swap(kept, seen);
+                }
+                kept += 1;
+            }
+            seen += 1;
+        }
+        self.blocks.drain(kept..seen);
+        goes_on
+    }
+
+    /// Memory behind the struct, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.bytes + self.blocks.capacity() * size_of::<Sealed>() + self.counts.heap_bytes()
+    }
+
+    /// Memory that the counts of entries take, in bytes.
+    #[cfg(test)]
+    pub(super) fn count_bytes(&self) -> usize {
+        self.counts.heap_bytes()
+    }
+
+    #[cfg(test)]
+    pub(super) fn check_invariants(&self) {
+        let (mut before, mut slot_blocks) = (0, std::collections::BTreeMap::new());
+        for (index, sealed) in self.blocks.iter().enumerate() {
+            let block = sealed.block.packed();
+            assert_eq!((sealed.first, sealed.live), (block.first(), block.live_u32()));
+            assert_eq!(self.count_before(index), before);
+            before += block.live();
+            *slot_blocks.entry(sealed.slot).or_insert(0) += 1;
+        }
+        assert_eq!(self.count_before(self.blocks.len()), before);
+        assert_eq!(self.counts.sum_before(self.counts.slots()), before);
+        assert!(self.blocks.iter().is_sorted_by_key(|sealed| sealed.slot));
+        assert!(slot_blocks.values().all(|blocks| *blocks <= SLOT_BLOCKS_MAX));
+        let bytes: usize = self.blocks.iter().map(|sealed| sealed.block.heap_bytes()).sum();
+        assert_eq!(bytes, self.bytes);
+    }
+}
