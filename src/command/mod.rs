@@ -24,6 +24,7 @@ mod dbsize;
 mod debug;
 mod del;
 mod deliver;
+mod digest;
 mod discard;
 mod dump;
 #[cfg(test)]
@@ -137,6 +138,7 @@ const SPECS: &[&Spec] = &[
     &incr::DECR,
     &incr::DECRBY,
     &del::DEL,
+    &digest::SPEC,
     &discard::SPEC,
     &restore::DUMP,
     &echo::SPEC,

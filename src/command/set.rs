@@ -1,6 +1,7 @@
 //! SET, SETNX, SETEX, PSETEX and GETSET
 
 use super::context::{Context, Outcome};
+use super::digest::{DIGEST_LEN, digest_of};
 use super::error::CommandError;
 use super::expiry::{TimeForm, parse_expiry_ms};
 use super::get::reply_string;
@@ -28,13 +29,24 @@ pub(super) const SET: Spec = Spec {
         ("6.0.0", "`KEEPTTL` came."),
         ("6.2.0", "`GET`, `EXAT` and `PXAT` came."),
         ("7.0.0", "`NX` and `GET` may go together."),
+        ("8.4.0", "`IFEQ`, `IFNE`, `IFDEQ` and `IFDNE` came."),
     ],
     arguments: &[
         Argument::new("key", ArgKind::Key(0)),
         Argument::new("value", ArgKind::String),
-        Argument::new("condition", ArgKind::OneOf(&[Argument::word("nx", "NX"), Argument::word("xx", "XX")]))
-            .optional()
-            .since("2.6.12"),
+        Argument::new(
+            "condition",
+            ArgKind::OneOf(&[
+                Argument::word("nx", "NX"),
+                Argument::word("xx", "XX"),
+                Argument::new("ifeq-value", ArgKind::String).token("IFEQ").since("8.4.0"),
+                Argument::new("ifne-value", ArgKind::String).token("IFNE").since("8.4.0"),
+                Argument::new("ifdeq-digest", ArgKind::Integer).token("IFDEQ").since("8.4.0"),
+                Argument::new("ifdne-digest", ArgKind::Integer).token("IFDNE").since("8.4.0"),
+            ]),
+        )
+        .optional()
+        .since("2.6.12"),
         Argument::word("get", "GET").optional().since("6.2.0"),
         Argument::new(
             "expiration",
@@ -134,13 +146,57 @@ pub(super) const GETSET: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-/// On what SET depends.
+/// Whether SET wants the key to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Condition {
     /// `NX`: the key is not there.
     Absent,
     /// `XX`: the key is there.
     Present,
+}
+
+/// What SET compares the key's string with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// The string itself.
+    Value,
+    /// The string's digest.
+    Digest,
+}
+
+/// A comparison on which SET depends: `IFEQ`, `IFNE`, `IFDEQ` or `IFDNE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Comparison<'a> {
+    compared: Compared,
+    with: &'a [u8],
+    /// What is to come of it; a key that is not there equals nothing.
+    equal: bool,
+}
+
+impl<'a> Comparison<'a> {
+    /// The comparison of a word and the argument behind it, if it is one.
+    fn find(word: &[u8], argument: Option<&'a [u8]>) -> Option<Self> {
+        let words: [(&[u8], Compared, bool); 4] = [
+            (b"ifeq", Compared::Value, true),
+            (b"ifne", Compared::Value, false),
+            (b"ifdeq", Compared::Digest, true),
+            (b"ifdne", Compared::Digest, false),
+        ];
+        let (_, compared, equal) = words.into_iter().find(|(name, ..)| word.eq_ignore_ascii_case(name))?;
+        argument.map(|with| Self { compared, with, equal })
+    }
+
+    fn is_met(&self, keys: &mut Keys<'_>, key: &Key<'_>) -> Result<bool, CommandError> {
+        let Some(string) = keys.find_string_for_write(key)? else { return Ok(!self.equal) };
+        let is_equal = match self.compared {
+            Compared::Value => string.with_bytes(|held| held == self.with),
+            Compared::Digest if self.with.len() != DIGEST_LEN => {
+                return Err(CommandError::Other("ERR must be exactly 16 hexadecimal characters"));
+            }
+            Compared::Digest => string.with_bytes(digest_of).as_bytes().eq_ignore_ascii_case(self.with),
+        };
+        Ok(is_equal == self.equal)
+    }
 }
 
 /// What becomes of the key's expiry time.
@@ -155,14 +211,15 @@ enum Expiry {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Options {
+struct Options<'a> {
     condition: Option<Condition>,
+    comparison: Option<Comparison<'a>>,
     get: bool,
     expiry: Expiry,
 }
 
-fn parse_options(request: Request<'_>, now_ms: u64) -> Result<Options, CommandError> {
-    let mut options = Options { condition: None, get: false, expiry: Expiry::Lift };
+fn parse_options<'a>(request: Request<'a>, now_ms: u64) -> Result<Options<'a>, CommandError> {
+    let mut options = Options { condition: None, comparison: None, get: false, expiry: Expiry::Lift };
     let mut time = None;
     let mut at = 3;
     while let Some(word) = request.get(at) {
@@ -171,6 +228,16 @@ fn parse_options(request: Request<'_>, now_ms: u64) -> Result<Options, CommandEr
             options.condition = Some(Condition::Absent);
         } else if is(b"xx") && options.condition != Some(Condition::Absent) {
             options.condition = Some(Condition::Present);
+        } else if let Some(comparison) = Comparison::find(word, request.get(at + 1)) {
+            // As in Redis, NX or XX may follow one, but not come before it.
+            let is_other = |other: Comparison<'_>| {
+                (other.compared, other.equal) != (comparison.compared, comparison.equal)
+            };
+            if options.condition.is_some() || options.comparison.is_some_and(is_other) {
+                return Err(CommandError::Syntax);
+            }
+            options.comparison = Some(comparison);
+            at += 1;
         } else if is(b"get") {
             options.get = true;
         } else if is(b"keepttl") && time.is_none() {
@@ -222,14 +289,16 @@ fn execute_set(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Ou
     if options.get {
         reply_string(context, &key)?;
     }
-    if let Some(condition) = options.condition {
-        let is_there = context.keys.find_for_write(&key).is_some();
-        if is_there != (condition == Condition::Present) {
-            if !options.get {
-                context.reply.null();
-            }
-            return Ok(Outcome::Done);
+    let is_there = context.keys.find_for_write(&key).is_some();
+    let mut is_met = options.condition.is_none_or(|condition| is_there == (condition == Condition::Present));
+    if is_met && let Some(comparison) = options.comparison {
+        is_met = comparison.is_met(context.keys, &key)?;
+    }
+    if !is_met {
+        if !options.get {
+            context.reply.null();
         }
+        return Ok(Outcome::Done);
     }
     apply(context.keys, &key, request.arg(2), options.expiry);
     if !options.get {
@@ -285,7 +354,8 @@ mod tests {
         let request =
             OwnedRequest::new("SET k v".split(' ').chain(words.split_whitespace()).map(str::as_bytes));
         let found = parse_options(request.as_request(), 700);
-        let expected = expected.map(|(condition, get, expiry)| Options { condition, get, expiry });
+        let expected =
+            expected.map(|(condition, get, expiry)| Options { condition, comparison: None, get, expiry });
         assert_eq!(found, expected, "{words}");
     }
 
@@ -298,6 +368,9 @@ mod tests {
         check("EX 1 EX 2", Ok((None, false, Expiry::At(2700))));
         check("PXAT 5 NX NX", Ok((Some(Condition::Absent), false, Expiry::At(5))));
         check("NX XX", syntax());
+        check("IFEQ a IFNE b", syntax());
+        check("NX IFEQ a", syntax());
+        check("IFDNE", syntax());
         check("XX NX", syntax());
         check("EX 1 PX 1", syntax());
         check("EX 1 KEEPTTL", syntax());

@@ -47,8 +47,8 @@ const DIFFERENCES: &[Difference] = &[
     ("xidmprecord", "since", (8, 8)),
     // What Redis 7.4 and later have for commands that are no stream's, and Millstream has not.
     ("client|list", "history", ALL),
-    ("set", "arguments", ALL),
-    ("set", "history", ALL),
+    ("set", "arguments", (8, 4)),
+    ("set", "history", (8, 4)),
     // A command of which Redis does not tell that it is there.
     ("client|maint_notifications", "", ALL),
 ];

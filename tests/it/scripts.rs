@@ -59,6 +59,7 @@ scripts! {
     stream_newest_in_resp3
     stream_read_limits
     stream_references
+    string_compare
     string_numbers
     string_parts
     string_set
