@@ -70,6 +70,23 @@ pub(crate) fn read_all(address: SocketAddr, entries: u64, consumers: usize) -> O
     Ok(())
 }
 
+/// The IDs that [`fill_stream`] gave with [`IdStyle::Bursty`], in random order.
+pub(crate) fn shuffle_ids(shape: Shape, entries: u64) -> Vec<Vec<u8>> {
+    let mut rng = Rng::with_seed(SEED);
+    let mut ids = Ids::new(IdStyle::Bursty);
+    let mut index = 0;
+    let mut next = || {
+        let id = ids.next_id(&mut rng);
+        // The entry's fields take from the same sequence of random numbers.
+        let _ = shape.build_fields(index, &mut rng);
+        index += 1;
+        id
+    };
+    let mut all: Vec<Vec<u8>> = (0..entries).map(|_| next()).collect();
+    rng.shuffle(&mut all);
+    all
+}
+
 /// Sends `requests` requests over one connection.
 fn send_each(address: SocketAddr, requests: u64, mut write: impl FnMut(&mut Vec<u8>)) -> Outcome<()> {
     let mut load = Load::connect(address, 1)?;

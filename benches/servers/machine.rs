@@ -4,6 +4,7 @@ use crate::Outcome;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The cores that the servers and the load are pinned to.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +15,7 @@ pub(crate) struct Cores {
 
 /// Takes what was asked for; otherwise the last core this process may use for servers, the one before for the load.
 pub(crate) fn choose_cores(server: Option<usize>, load: Option<usize>) -> Outcome<Cores> {
-    let allowed = sched_getaffinity(None)?;
-    let usable: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    let usable = list_cores()?;
     for core in [server, load].into_iter().flatten() {
         if !usable.contains(&core) {
             return Err(format!("core {core} is not among those this process may use: {usable:?}").into());
@@ -30,11 +30,22 @@ pub(crate) fn choose_cores(server: Option<usize>, load: Option<usize>) -> Outcom
     Ok(Cores { server, load })
 }
 
+/// The cores that this process may use, whatever its threads are pinned to by now.
+pub(crate) fn list_cores() -> Outcome<Vec<usize>> {
+    static CORES: OnceLock<Vec<usize>> = OnceLock::new();
+    if let Some(cores) = CORES.get() {
+        return Ok(cores.clone());
+    }
+    let allowed = sched_getaffinity(None)?;
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    Ok(CORES.get_or_init(|| cores).clone())
+}
+
 /// Pins the calling thread, and with it whatever it starts from now on.
-pub(crate) fn pin_to(core: usize) -> Outcome<()> {
+pub(crate) fn pin_to(cores: &[usize]) -> Outcome<()> {
     let mut set = CpuSet::new();
-    set.set(core);
-    sched_setaffinity(None, &set).map_err(|error| format!("pinning to core {core}: {error}").into())
+    cores.iter().for_each(|core| set.set(*core));
+    sched_setaffinity(None, &set).map_err(|error| format!("pinning to cores {cores:?}: {error}").into())
 }
 
 /// Nanoseconds of CPU that the calling thread has used.

@@ -7,6 +7,7 @@
 //! checks its own parts, since a load generator that miscounts replies makes every figure worthless.
 
 mod control;
+mod durability;
 mod entries;
 mod fill;
 mod load;
@@ -20,6 +21,7 @@ mod requests;
 mod speed;
 mod statistics;
 
+use crate::durability::{DURABILITY_CASES, DurabilityRun};
 use crate::memory::{MEMORY_CASES, MemoryRun};
 use crate::options::Options;
 use crate::report::Report;
@@ -66,14 +68,22 @@ fn measure(arguments: &[String]) -> Outcome<()> {
         for case in MEMORY_CASES {
             println!("{:<24} {}", case.name, case.what);
         }
+        for case in DURABILITY_CASES {
+            println!("{:<24} {}", case.name, case.what);
+        }
         return Ok(());
     }
-    let names: Vec<&str> =
-        SPEED_CASES.iter().map(|case| case.name).chain(MEMORY_CASES.iter().map(|case| case.name)).collect();
+    let speed_names = SPEED_CASES.iter().map(|case| case.name);
+    let names: Vec<&str> = speed_names
+        .chain(MEMORY_CASES.iter().map(|case| case.name))
+        .chain(DURABILITY_CASES.iter().map(|case| case.name))
+        .collect();
     let speed_cases: Vec<_> = SPEED_CASES.iter().filter(|case| options.selects(case.name, &names)).collect();
     let memory_cases: Vec<_> =
         MEMORY_CASES.iter().filter(|case| options.selects(case.name, &names)).collect();
-    if speed_cases.is_empty() && memory_cases.is_empty() {
+    let durability_cases: Vec<_> =
+        DURABILITY_CASES.iter().filter(|case| options.selects(case.name, &names)).collect();
+    if speed_cases.is_empty() && memory_cases.is_empty() && durability_cases.is_empty() {
         return Err("no case has such a name; --list shows them".into());
     }
 
@@ -100,6 +110,19 @@ fn measure(arguments: &[String]) -> Outcome<()> {
                 let run = MemoryRun::measure(case, peer, cores, options.scale())
                     .map_err(|error| format!("{} on {}: {error}", case.name, peer.name))?;
                 report.add_memory(case, peer, round, run)?;
+            }
+        }
+    }
+    for case in durability_cases {
+        // What redis-server wrote is read by all; without one, each peer reads what the first wrote.
+        let writer = peers.iter().find(|peer| peer.name == "redis").unwrap_or(&peers[0]);
+        let mut written = None;
+        for round in 0..options.rounds.min(3) {
+            for peer in &peers {
+                eprintln!("{} round {}: {}", case.name, round + 1, peer.name);
+                let run = DurabilityRun::measure(case, peer, cores, options.scale(), &mut written, writer)
+                    .map_err(|error| format!("{} on {}: {error}", case.name, peer.name))?;
+                report.add_durability(case, peer, round, run)?;
             }
         }
     }

@@ -2,12 +2,11 @@
 
 use crate::Outcome;
 use crate::control::Control;
-use crate::entries::{IdStyle, Ids, SEED, Shape};
-use crate::fill::{GROUP, KEY, acknowledge, fill_small_streams, fill_stream, read_all};
+use crate::entries::{IdStyle, Shape};
+use crate::fill::{GROUP, KEY, acknowledge, fill_small_streams, fill_stream, read_all, shuffle_ids};
 use crate::machine::Cores;
 use crate::options::Scale;
-use crate::process::{Peer, Persistence, Server};
-use fastrand::Rng;
+use crate::process::{Peer, Persistence, Placing, Server};
 use std::time::Duration;
 
 /// Consumers that the pending entries are spread over.
@@ -122,7 +121,7 @@ pub(crate) struct MemoryRun {
 
 impl MemoryRun {
     pub(crate) fn measure(case: &MemoryCase, peer: &Peer, cores: Cores, scale: Scale) -> Outcome<MemoryRun> {
-        let server = Server::start(peer, Persistence::Off, cores)?;
+        let server = Server::start(peer, Persistence::Off, Placing::Pinned(cores), None)?;
         let mut control = server.control()?;
         let items = scale.of(case.items);
         let (address, ids) = (server.address(), IdStyle::Bursty);
@@ -137,7 +136,7 @@ impl MemoryRun {
             Held::Acknowledged => {
                 read_all(address, items, CONSUMERS)?;
                 check_count("pending entries", control.count_pending(KEY, GROUP)?, items)?;
-                acknowledge(address, &shuffle_ids(items))?;
+                acknowledge(address, &shuffle_ids(Shape::Value16, items))?;
             }
             Held::SmallStreams => fill_small_streams(address, Shape::Value16, items)?,
         }
@@ -161,23 +160,6 @@ fn read_memory(server: &Server, control: &mut Control) -> Outcome<(i64, i64)> {
     std::thread::sleep(Duration::from_millis(300));
     let used = i64::try_from(control.read_used_memory()?)?;
     Ok((used, i64::try_from(server.read_resident_bytes()?)?))
-}
-
-/// The IDs that [`fill_stream`] gave, in random order.
-fn shuffle_ids(entries: u64) -> Vec<Vec<u8>> {
-    let mut rng = Rng::with_seed(SEED);
-    let mut ids = Ids::new(IdStyle::Bursty);
-    let mut index = 0;
-    let mut next = || {
-        let id = ids.next_id(&mut rng);
-        // The entry's fields take from the same sequence of random numbers.
-        let _ = Shape::Value16.build_fields(index, &mut rng);
-        index += 1;
-        id
-    };
-    let mut all: Vec<Vec<u8>> = (0..entries).map(|_| next()).collect();
-    rng.shuffle(&mut all);
-    all
 }
 
 impl MemoryCase {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub(crate) const MILLSTREAM: &str = "millstream";
 
 /// How long a server may take to answer its first PING.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// A server program that takes redis-server's arguments.
 #[derive(Debug)]
@@ -73,8 +73,19 @@ fn read_version(path: &Path) -> Outcome<String> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Persistence {
     Off,
+    /// A log that is never synced.
+    AofNoSync,
     AofEverysec,
     AofAlways,
+}
+
+/// Where a server's threads run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placing {
+    /// All on the servers' core.
+    Pinned(Cores),
+    /// On any core; the load has its own all the same.
+    Free(Cores),
 }
 
 impl Persistence {
@@ -82,6 +93,19 @@ impl Persistence {
     pub(crate) fn arguments(self) -> &'static [&'static str] {
         match self {
             Persistence::Off => &["--save", "", "--appendonly", "no"],
+            // Plain commands, which every server reads.
+            Persistence::AofNoSync => &[
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "no",
+                "--auto-aof-rewrite-percentage",
+                "0",
+                "--aof-use-rdb-preamble",
+                "no",
+            ],
             Persistence::AofEverysec => &[
                 "--save",
                 "",
@@ -141,13 +165,28 @@ impl CpuUse {
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
-    directory: TempDir,
+    /// Gone once it is kept beyond the server.
+    directory: Option<TempDir>,
+    copied_in: Duration,
 }
 
 impl Server {
-    /// Starts `peer` on a free port of the loopback interface, on the servers' core, and waits until it answers.
-    pub(crate) fn start(peer: &Peer, persistence: Persistence, cores: Cores) -> Outcome<Server> {
+    /// Starts `peer` on a free port of the loopback interface, in a copy of `data` or an empty directory, and waits until it answers.
+    pub(crate) fn start(
+        peer: &Peer,
+        persistence: Persistence,
+        placing: Placing,
+        data: Option<&Path>,
+    ) -> Outcome<Server> {
         let directory = tempfile::Builder::new().prefix("bench-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let copying = Instant::now();
+        if let Some(data) = data {
+            let status = Command::new("cp").arg("-rT").arg(data).arg(directory.path()).status()?;
+            if !status.success() {
+                return Err("the data could not be copied".into());
+            }
+        }
+        let copied_in = copying.elapsed();
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let output = File::create(directory.path().join("output"))?;
         let mut command = Command::new(&peer.path);
@@ -157,11 +196,15 @@ impl Server {
         command.args(list_arguments(peer, persistence));
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         // A child starts with its parent's affinity, so every thread of the server has it from the first instruction.
-        machine::pin_to(cores.server)?;
+        let (Placing::Pinned(cores) | Placing::Free(cores)) = placing;
+        match placing {
+            Placing::Pinned(cores) => machine::pin_to(&[cores.server])?,
+            Placing::Free(_) => machine::pin_to(&machine::list_cores()?)?,
+        }
         let spawned = command.spawn();
-        machine::pin_to(cores.load)?;
+        machine::pin_to(&[cores.load])?;
         let child = spawned.map_err(|error| format!("{}: {error}", peer.path.display()))?;
-        let mut server = Server { child, address, directory };
+        let mut server = Server { child, address, directory: Some(directory), copied_in };
         server.await_ready()?;
         Ok(server)
     }
@@ -184,7 +227,8 @@ impl Server {
 
     /// The last lines of what the server printed.
     fn read_output(&self) -> String {
-        let text = fs::read(self.directory.path().join("output")).unwrap_or_default();
+        let output = self.directory.as_ref().map(|directory| directory.path().join("output"));
+        let text = output.and_then(|output| fs::read(output).ok()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(8)..].join("\n")
@@ -196,6 +240,18 @@ impl Server {
 
     pub(crate) fn control(&self) -> io::Result<Control> {
         Control::connect(self.address)
+    }
+
+    /// How long its data was copied before it was started.
+    pub(crate) fn copied_in(&self) -> Duration {
+        self.copied_in
+    }
+
+    /// Kills it, and hands its directory over.
+    pub(crate) fn kill_and_keep(mut self) -> Outcome<TempDir> {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.directory.take().ok_or_else(|| "it was handed over before".into())
     }
 
     /// The sum over the server's threads, and the whole process's ticks.
@@ -222,11 +278,26 @@ impl Server {
     /// Bytes of the server's memory that are in RAM.
     pub(crate) fn read_resident_bytes(&self) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib =
-            line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<u64>().ok());
-        Ok(kib.ok_or("no resident size in the process's status")? * 1024)
+        Ok(find_kib(&status, "VmRSS:").ok_or("no resident size in the process's status")? * 1024)
     }
+
+    /// The same, with what its child processes (a rewrite that was forked off) have for themselves alone.
+    pub(crate) fn read_resident_bytes_with_children(&self) -> Outcome<u64> {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let own = |child: &str| {
+            // Gone meanwhile, it has nothing.
+            let text = fs::read_to_string(format!("/proc/{child}/smaps_rollup")).unwrap_or_default();
+            find_kib(&text, "Private_Dirty:").unwrap_or(0) * 1024
+        };
+        Ok(self.read_resident_bytes()? + children.split_whitespace().map(own).sum::<u64>())
+    }
+}
+
+/// A figure of one of the kernel's tables.
+fn find_kib(text: &str, label: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(label))?;
+    rest.split_whitespace().next()?.parse().ok()
 }
 
 impl Drop for Server {

@@ -1,12 +1,14 @@
 //! What is written: a line of JSON per run as it ends, and the tables at the end.
 
 use crate::Outcome;
+use crate::durability::{DURABILITY_CASES, DurabilityCase, DurabilityRun};
 use crate::machine::{Cores, Machine};
 use crate::memory::{Limit, MEMORY_CASES, MemoryCase, MemoryRun};
 use crate::options::Options;
 use crate::process::{MILLSTREAM, Peer, Persistence, list_arguments};
 use crate::speed::{SPEED_CASES, SpeedCase, SpeedRun};
 use crate::statistics::Spread;
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -26,6 +28,7 @@ pub(crate) struct Report {
     peers: Vec<String>,
     speed: Vec<(&'static str, String, u32, SpeedRun)>,
     memory: Vec<(&'static str, String, u32, MemoryRun)>,
+    durability: Vec<(&'static str, String, u32, DurabilityRun)>,
 }
 
 impl Report {
@@ -78,6 +81,7 @@ impl Report {
             peers: peers.iter().map(|peer| peer.name.clone()).collect(),
             speed: Vec::new(),
             memory: Vec::new(),
+            durability: Vec::new(),
         })
     }
 
@@ -129,6 +133,35 @@ impl Report {
         Ok(())
     }
 
+    pub(crate) fn add_durability(
+        &mut self,
+        case: &DurabilityCase,
+        peer: &Peer,
+        round: u32,
+        run: DurabilityRun,
+    ) -> Outcome<()> {
+        let us = |latency: &Histogram<u64>| {
+            let percentile = |percentile| latency.value_at_percentile(percentile) as f64 / 1000.0;
+            json!({
+                "p50": percentile(50.0), "p99": percentile(99.0), "p99.9": percentile(99.9),
+                "max": latency.max() as f64 / 1000.0, "count": latency.len(),
+            })
+        };
+        write_line(
+            &mut self.lines,
+            &json!({
+                "type": "durability", "case": case.name, "what": case.what, "peer": peer.name, "round": round,
+                "entries": case.entries, "wall_s": run.wall.as_secs_f64(), "cpu_s": run.cpu_s,
+                "latency_us_without": run.latency.as_ref().map(|[without, _]| us(without)),
+                "latency_us_with": run.latency.as_ref().map(|[_, with]| us(with)),
+                "resident_bytes_before": run.resident.map(|[before, _]| before),
+                "resident_bytes_most": run.resident.map(|[_, most]| most),
+            }),
+        )?;
+        self.durability.push((case.name, peer.name.clone(), round, run));
+        Ok(())
+    }
+
     /// Prints the tables and keeps them next to the lines.
     pub(crate) fn finish(mut self) -> Outcome<()> {
         let mut text = std::mem::take(&mut self.preamble);
@@ -138,6 +171,9 @@ impl Report {
         }
         if !self.memory.is_empty() {
             self.write_memory_table(&mut text)?;
+        }
+        if !self.durability.is_empty() {
+            self.write_durability_table(&mut text)?;
         }
         print!("{text}");
         let table = self.directory.join("table.md");
@@ -231,6 +267,61 @@ impl Report {
                     text,
                     "| {} | {peer} | {rate:.1} | {p50:.0} | {p99:.0} | {server:.0} % | {load:.0} % |",
                     case.what
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_durability_table(&self, text: &mut String) -> Outcome<()> {
+        writeln!(
+            text,
+            "\nThe log as a whole: medians of the rounds. Latency is that of XADDs that are due at a fixed rate, before / during the \
+             rewrite; memory is resident, children's\nown included, and how much more there was at most during the rewrite.\n"
+        )?;
+        writeln!(
+            text,
+            "| case | peer | seconds | CPU s | p50 us | p99 us | greatest us | MiB before | most more |"
+        )?;
+        writeln!(text, "|---|---|---:|---:|---:|---:|---:|---:|---:|")?;
+        for case in DURABILITY_CASES {
+            for peer in &self.peers {
+                let median = |figure: &dyn Fn(&DurabilityRun) -> f64| {
+                    let values = values_of(&self.durability, case.name, peer, figure);
+                    Spread::of(values.into_iter().map(|(_, value)| value)).map(|spread| spread.median)
+                };
+                let Some(wall) = median(&|run| run.wall.as_secs_f64()) else { continue };
+                let show = |value: Option<f64>, digits: usize| {
+                    let value = value.filter(|value| !value.is_nan());
+                    value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
+                };
+                let latency = |at: usize, percentile: f64| {
+                    median(&|run| {
+                        run.latency.as_ref().map_or(f64::NAN, |latency| {
+                            latency[at].value_at_percentile(percentile) as f64 / 1000.0
+                        })
+                    })
+                };
+                let pair = |percentile| {
+                    format!("{} / {}", show(latency(0, percentile), 0), show(latency(1, percentile), 0))
+                };
+                let cpu = median(&|run| run.cpu_s.unwrap_or(f64::NAN));
+                let before =
+                    median(&|run| run.resident.map_or(f64::NAN, |[before, _]| before as f64 / 1_048_576.0));
+                let more = median(&|run| {
+                    run.resident
+                        .map_or(f64::NAN, |[before, most]| 100.0 * (most as f64 / before as f64 - 1.0))
+                });
+                writeln!(
+                    text,
+                    "| {} | {peer} | {wall:.2} | {} | {} | {} | {} | {} | {} % |",
+                    case.what,
+                    show(cpu, 2),
+                    pair(50.0),
+                    pair(99.0),
+                    pair(100.0),
+                    show(before, 0),
+                    show(more, 1),
                 )?;
             }
         }

@@ -7,7 +7,7 @@ use crate::fill::{GROUP, KEY, fill_stream, read_all};
 use crate::load::{Counting, Load};
 use crate::machine::{Cores, read_stolen_ticks};
 use crate::options::Scale;
-use crate::process::{CpuUse, Peer, Persistence, Server};
+use crate::process::{CpuUse, Peer, Persistence, Placing, Server};
 use crate::requests::{
     AckRun, PerConnection, Prepared, Source, WorkRun, encode_read, encode_request, name_consumer,
 };
@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Connections of every load, each a client of its own.
+/// Connections of a load, each a client of its own, unless a case tells otherwise.
 const CONNECTIONS: usize = 50;
 
 /// Distinct batches of a load that is sent over and over.
@@ -31,6 +31,7 @@ pub(crate) struct SpeedCase {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     work: Work,
+    connections: usize,
     /// Requests in a batch.
     pub(crate) pipeline: u32,
     /// Measured commands (for [`Work::ReadAndAck`]: pairs of commands), before scaling.
@@ -68,12 +69,32 @@ const fn case(
     limits: [Option<f64>; 2],
 ) -> SpeedCase {
     let [target, goal] = limits;
-    SpeedCase { name, what, work, pipeline, commands, persistence: Persistence::Off, target, goal }
+    SpeedCase {
+        name,
+        what,
+        work,
+        connections: CONNECTIONS,
+        pipeline,
+        commands,
+        persistence: Persistence::Off,
+        target,
+        goal,
+    }
 }
 
 const fn with(persistence: Persistence, mut case: SpeedCase) -> SpeedCase {
     case.persistence = persistence;
     case
+}
+
+const fn over(connections: usize, mut case: SpeedCase) -> SpeedCase {
+    case.connections = connections;
+    case
+}
+
+/// XADD at pipeline 1 with a sync before each reply.
+const fn always(name: &'static str, what: &'static str, connections: usize, commands: u64) -> SpeedCase {
+    over(connections, with(Persistence::AofAlways, case(name, what, add(1), 1, commands, [None, None])))
 }
 
 /// The counts are such that redis-server uses a second of CPU or more in each round.
@@ -108,9 +129,12 @@ pub(crate) const SPEED_CASES: &[SpeedCase] = &[
             add(1),
             64,
             1_000_000,
-            [None, None],
+            [None, Some(0.20)],
         ),
     ),
+    always("xadd-p1-aof-always-1", "XADD, 1 connection, pipeline 1, appendfsync always", 1, 10_000),
+    always("xadd-p1-aof-always-50", "XADD, 50 connections, pipeline 1, appendfsync always", 50, 100_000),
+    always("xadd-p1-aof-always-500", "XADD, 500 connections, pipeline 1, appendfsync always", 500, 200_000),
     with(
         Persistence::AofAlways,
         case(
@@ -172,13 +196,13 @@ impl SpeedRun {
     pub(crate) fn measure(case: &SpeedCase, peer: &Peer, cores: Cores, scale: Scale) -> Outcome<SpeedRun> {
         let batches = scale.of(case.commands).div_ceil(u64::from(case.pipeline));
         // A tenth more beforehand: connections accepted, buffers grown, code and branches warm.
-        let warm_batches = (batches / 10).max(CONNECTIONS as u64);
+        let warm_batches = (batches / 10).max(case.connections as u64);
         let commands_all = (warm_batches + batches) * u64::from(case.pipeline);
 
-        let server = Server::start(peer, case.persistence, cores)?;
+        let server = Server::start(peer, case.persistence, Placing::Pinned(cores), None)?;
         let mut control = server.control()?;
         let mut source = case.prepare(&mut control, server.address(), commands_all)?;
-        let mut load = Load::connect(server.address(), CONNECTIONS)?;
+        let mut load = Load::connect(server.address(), case.connections)?;
         let warm = load.run(source.as_mut(), warm_batches, Counting::Parsed)?;
         let counting = match (case.work.has_uniform_answers(), warm.batch_bytes) {
             (false, _) => Counting::Parsed,
@@ -257,18 +281,18 @@ impl SpeedCase {
                 let read = |connection, out: &mut Vec<u8>| {
                     encode_read(out, KEY, GROUP, &name_consumer(connection), count);
                 };
-                Ok(Box::new(PerConnection::new(CONNECTIONS, pipeline, read)))
+                Ok(Box::new(PerConnection::new(self.connections, pipeline, read)))
             }
             Work::ReadAndAck => {
                 fill_stream(address, IdStyle::Steady, Shape::Value16, commands)?;
                 control.call(&format!("XGROUP CREATE {KEY} {GROUP} 0"))?;
-                Ok(Box::new(WorkRun::new(KEY, GROUP, CONNECTIONS, pipeline)))
+                Ok(Box::new(WorkRun::new(KEY, GROUP, self.connections, pipeline)))
             }
             Work::Ack { ids } => {
                 let entries = commands * u64::from(ids);
                 fill_stream(address, IdStyle::Steady, Shape::Value16, entries)?;
                 control.call(&format!("XGROUP CREATE {KEY} {GROUP} 0"))?;
-                read_all(address, entries, CONNECTIONS)?;
+                read_all(address, entries, self.connections)?;
                 Ok(Box::new(AckRun::new(KEY, GROUP, ids as usize, pipeline)))
             }
             Work::Range { count } => {
@@ -304,7 +328,7 @@ impl SpeedCase {
             }
             // The entries of every connection's last batch.
             Work::ReadAndAck => {
-                let pending = CONNECTIONS as u64 * u64::from(self.pipeline);
+                let pending = self.connections as u64 * u64::from(self.pipeline);
                 ("pending entries", control.count_pending(KEY, GROUP)?, pending)
             }
             Work::Ack { .. } => ("pending entries", control.count_pending(KEY, GROUP)?, 0),
