@@ -24,6 +24,7 @@ Tools (millstream TOOL --help tells more):
   check DIR       tells what is in a directory and what is damaged; --fix repairs it
   backup DIR DEST copies a directory, while a server writes to it
   export DIR      writes data as commands of Redis, or as a directory for redis-server
+  import SOURCE   takes data over from an RDB file, an append-only file, or a running Redis
 
 Examples:
   millstream                                      port 6379 on this machine, files in the current directory

@@ -61,21 +61,35 @@ impl<'a> Dump<'a> {
     /// # Errors
     /// The sink's.
     pub fn push(&mut self, db: usize, entry: &KeyEntry) -> Result<(), LogError> {
+        self.push_value(db, entry.key(), &entry.value, entry.expires_at_ms())
+    }
+
+    /// Encodes a key of the database `db`, given by its parts; it expires at a time in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn push_value(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        value: &Value,
+        expires_at_ms: Option<u64>,
+    ) -> Result<(), LogError> {
         self.db = db;
-        match &entry.value {
-            Value::String(value) => self.push_string(entry.key(), value, entry.expires_at_ms()),
-            Value::Stream(stream) => self.push_stream(entry.key(), stream)?,
+        match value {
+            Value::String(value) => self.push_string(key, value, expires_at_ms),
+            Value::Stream(stream) => self.push_stream(key, stream)?,
             Value::List(list) => {
                 let elements: Vec<&[u8]> = list.iter().collect();
-                self.push_elements(b"LPUSH", entry.key(), elements.into_iter().rev())?;
+                self.push_elements(b"LPUSH", key, elements.into_iter().rev())?;
             }
-            Value::Set(set) => self.push_elements(b"SADD", entry.key(), set.iter())?,
+            Value::Set(set) => self.push_elements(b"SADD", key, set.iter())?,
         }
-        match (entry.expires_at_ms(), &entry.value) {
+        match (expires_at_ms, value) {
             (None, _) | (_, Value::String(_)) => {}
             (Some(at), _) => {
                 let effects = self.command(b"PEXPIREAT", 3);
-                effects.arg(entry.key());
+                effects.arg(key);
                 effects.arg_unsigned(at);
             }
         }

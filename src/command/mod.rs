@@ -111,7 +111,7 @@ mod xtrim;
 pub use context::{Blocked, Context, Outcome};
 pub use dump::Dump;
 pub use error::CommandError;
-pub use replay::{Replay, uncounted};
+pub use replay::{Replay, library_name, uncounted};
 pub use rewrite::start_rewrite;
 pub use spec::{
     ArgKind, Argument, BeginSearch, Categories, FindKeys, FindOwnKeys, Flags, Group, Handler, KeyFlags,

@@ -19,10 +19,10 @@ use crate::state::{Change, ClientHandle, Keys, Session, ShardSet, Shared};
 const WAY_OUT: &str = "; `millstream import` takes over what it has, and reports the rest";
 
 /// The name that a function library's code gives it in its first line.
-fn library_name(code: &[u8]) -> String {
+pub fn library_name(code: &[u8]) -> &[u8] {
     let line = code.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let name = line.split(u8::is_ascii_whitespace).find_map(|word| word.strip_prefix(b"name="));
-    name.unwrap_or(b"without a name").escape_ascii().to_string()
+    name.unwrap_or(b"without a name")
 }
 
 /// Executes the log's commands, with every shard locked (see [`Self::let_others_in`]).
@@ -76,7 +76,7 @@ impl<'r, 'k> Replay<'r, 'k> {
             Recorded::Item(FileItem::Key(key)) => self.apply_key(key),
             Recorded::Item(FileItem::Function(code)) => Err(format!(
                 "there is a function library, {}, and Millstream has no functions{WAY_OUT}",
-                library_name(&code)
+                library_name(&code).escape_ascii()
             )),
             // What a module keeps beside keys is of no use without the module.
             Recorded::Item(FileItem::ModuleData(_)) => Ok(()),

@@ -7,9 +7,11 @@
 //! `redis-protocol`'s work; it is also the oracle that the decoder is fuzzed against.
 
 mod error;
+mod frame;
 mod reply;
 mod request;
 
 pub use error::ProtocolError;
+pub use frame::{Frame, decode_frame};
 pub use reply::{Protocol, Reply};
 pub use request::{Decoded, DecoderLimits, OwnedRequest, Request, RequestDecoder};

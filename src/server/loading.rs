@@ -38,6 +38,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<oneshot::Receiver<Result<(),
 /// Reads the log, and goes on with it.
 fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
     if !shared.config.boolean(settings::APPENDONLY) {
+        tell_of_rdb_file(shared);
         shared.set_log(Log::disabled());
         return Ok(());
     }
@@ -72,10 +73,26 @@ fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
             started.elapsed().as_secs_f64()
         );
     }
+    if replayed.commands + replayed.keys == 0 {
+        tell_of_rdb_file(shared);
+    }
     shared.set_log(Log::start(&DiskStorage, recovered, LogSettings::new(shared.fsync_policy()))?);
     // It may have been set meanwhile.
     shared.log().set_policy(shared.fsync_policy());
     Ok(())
+}
+
+/// Warns when there are no data but an RDB file, which redis-server without a log would load.
+fn tell_of_rdb_file(shared: &Shared) {
+    let dir = shared.config.text(settings::DIR);
+    let path = std::path::Path::new(&*dir).join(&*shared.config.text(settings::DBFILENAME));
+    if path.is_file() {
+        let path = path.display();
+        tracing::warn!(
+            "Starting without data, and there is {path}, which is not loaded at the start. \
+             To take it over, stop the server, call `millstream import {path} --into {dir}`, and start with appendonly yes"
+        );
+    }
 }
 
 fn report(progress: &LoadProgress, commands: u64) {

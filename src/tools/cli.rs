@@ -8,10 +8,12 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::backup::backup;
 use super::check::{Repair, check};
+use super::client::Address;
 use super::error::ToolError;
 use super::export::{Format, export};
+use super::import::{Destination, Import, Source};
 
-const TOOLS: &[&str] = &["backup", "check", "export"];
+const TOOLS: &[&str] = &["backup", "check", "export", "import"];
 
 /// How a tool ended; the process's exit code.
 const SOUND: u8 = 0;
@@ -38,6 +40,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Some(("check", matches)) => run_check(matches),
         Some(("backup", matches)) => run_backup(matches),
         Some(("export", matches)) => run_export(matches),
+        Some(("import", matches)) => run_import(matches),
         _ => Err(ToolError::Other("no such tool".to_owned())),
     };
     match result {
@@ -103,6 +106,75 @@ fn commands() -> Command {
                         .help("What to write"),
                 ),
         )
+        .subcommand(import_command())
+}
+
+fn import_command() -> Command {
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    Command::new("import")
+        .about("Takes data over: from an RDB file, an append-only file, or a running Redis")
+        .after_help(
+            "From a running Redis each key is copied as it is when it is read. Passwords may also be given in the environment: \
+             REDISCLI_AUTH for the source, MILLSTREAM_AUTH for the server of --to.\n\
+             Ends with 0 if everything was imported, with 1 if something was left out (the report tells what), with 2 if it failed.",
+        )
+        .arg(
+            Arg::new("SOURCE")
+                .required(true)
+                .help("dump.rdb, appendonly.aof, a directory, or redis://[USER:PASSWORD@]HOST[:PORT]"),
+        )
+        .arg(
+            path_arg("into", "A directory for a server that is then started on it; it must hold no data yet")
+                .long("into")
+                .value_name("DIR")
+                .required_unless_present("to")
+                .conflicts_with("to"),
+        )
+        .arg(text("to", "HOST:PORT", "A running server, or redis://[USER:PASSWORD@]HOST[:PORT]"))
+        .arg(flag("replace", "With --to: replace keys that the server has already").requires("to"))
+        .arg(text("match", "PATTERN", "Only keys that match, as in KEYS"))
+        .arg(
+            text("db", "N", "Only this database; may be given several times")
+                .action(ArgAction::Append)
+                .value_parser(value_parser!(u64)),
+        )
+        .arg(text("user", "NAME", "The source's user").requires("password"))
+        .arg(text("password", "PASSWORD", "The source's password"))
+        .arg(
+            path_arg("resume", "A file that keeps how far an import from a server has come; if it is there, the import goes on")
+                .long("resume")
+                .value_name("FILE"),
+        )
+}
+
+fn run_import(matches: &ArgMatches) -> Result<u8, ToolError> {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let from_environment = |name: &str| std::env::var(name).ok();
+    let mut source = Source::parse(&text("SOURCE").unwrap_or_default())?;
+    if let Source::Server(address) = &mut source {
+        address.user = text("user").or(address.user.take());
+        let given = text("password").or(address.password.take());
+        address.password = given.or_else(|| from_environment("REDISCLI_AUTH"));
+    }
+    let destination = match text("to") {
+        Some(to) => {
+            let mut address = Address::parse(&to)?;
+            address.password = address.password.or_else(|| from_environment("MILLSTREAM_AUTH"));
+            Destination::Server(address)
+        }
+        None => Destination::Dir(path_of(matches, "into")),
+    };
+    let import = Import {
+        source,
+        destination,
+        pattern: text("match"),
+        dbs: matches.get_many("db").into_iter().flatten().copied().collect(),
+        replace: matches.get_flag("replace"),
+        resume: matches.get_one::<PathBuf>("resume").cloned(),
+    };
+    Ok(if import.run()? { SOUND } else { FINDINGS })
 }
 
 fn run_check(matches: &ArgMatches) -> Result<u8, ToolError> {

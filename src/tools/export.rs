@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::error::ToolError;
 use super::find_log::find_log;
-use super::load::Loaded;
+use super::load::{Loaded, Refused};
 use crate::command::Dump;
 use crate::engine::Value;
 use crate::log::{DiskStorage, LoadProgress, LogPaths, Manifest, ManifestFile, RecoverySettings, replay};
@@ -60,7 +60,7 @@ fn load_log(dir: &Path) -> Result<Loaded, ToolError> {
     let mut tries = 0;
     loop {
         let before = Manifest::load(&DiskStorage, &paths)?;
-        let result = Loaded::load(&mut |why, _| Err(why), |apply| {
+        let result = Loaded::load(&mut |refused| Err(why(refused)), |apply| {
             let replayed = replay(&DiskStorage, &settings, &LoadProgress::default(), apply)?;
             if let Some(tail) = replayed.torn_tail {
                 eprintln!(
@@ -78,6 +78,17 @@ fn load_log(dir: &Path) -> Result<Loaded, ToolError> {
             Err(_) if tries < 10 && Manifest::load(&DiskStorage, &paths)? != before => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Nothing is left out in silence: what cannot be loaded ends the export.
+fn why(refused: Refused<'_>) -> String {
+    match refused {
+        Refused::Key { kind, key } => {
+            format!("the key \"{}\" holds a {kind}, a type that Millstream does not have", key.escape_ascii())
+        }
+        Refused::Function { .. } => "there is a function library, and Millstream has no functions".to_owned(),
+        Refused::Command { why, .. } | Refused::Other(why) => why,
     }
 }
 

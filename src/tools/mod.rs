@@ -6,9 +6,11 @@
 mod backup;
 mod check;
 mod cli;
+mod client;
 mod error;
 mod export;
 mod find_log;
+mod import;
 mod load;
 
 pub use cli::{is_tool, run};

@@ -24,4 +24,5 @@ mod scripts;
 mod startup;
 mod threads;
 mod tools;
+mod tools_import;
 mod transactions;
