@@ -15,6 +15,7 @@ use crate::protocol::{Protocol, Reply, Request};
 use crate::rdb::{Content, FileItem, FileKey};
 use crate::state::{Change, ClientHandle, Keys, Session, ShardSet, Shared};
 
+const UNKNOWN_COMMAND: &str = "unknown command";
 /// What to do when Millstream lacks something that is in files of redis-server.
 const WAY_OUT: &str = "; `millstream import` takes over what it has, and reports the rest";
 
@@ -72,7 +73,9 @@ impl<'r, 'k> Replay<'r, 'k> {
     /// and has no place here.
     pub fn apply(&mut self, recorded: Recorded<'_>) -> Result<(), String> {
         match recorded {
-            Recorded::Command(request) => self.apply_command(*request),
+            Recorded::Command(request) => self
+                .apply_command(*request)
+                .map_err(|why| if why.starts_with(UNKNOWN_COMMAND) { why + WAY_OUT } else { why }),
             Recorded::Item(FileItem::Key(key)) => self.apply_key(key),
             Recorded::Item(FileItem::Function(code)) => Err(format!(
                 "there is a function library, {}, and Millstream has no functions{WAY_OUT}",
@@ -121,7 +124,8 @@ impl<'r, 'k> Replay<'r, 'k> {
             _ => Some(command),
         });
         let Some(command) = command else {
-            return Err(format!("unknown command '{}'", String::from_utf8_lossy(request.arg(0))));
+            let name = String::from_utf8_lossy(request.arg(0));
+            return Err(format!("{UNKNOWN_COMMAND} '{name}'"));
         };
         if !command.spec.accepts(request.len()) {
             return Err(format!("wrong number of arguments for '{}'", command.full_name));

@@ -70,7 +70,7 @@ pub enum LogCause {
 
 /// A failure of the append-only file: what was tried, on which file, where in it, and why it failed. Its text is one line.
 #[derive(Debug, thiserror::Error)]
-#[error("append-only file: cannot {operation} {}{}: {cause}", .path.display(), at_offset(.offset))]
+#[error("append-only file: cannot {operation} {}{}: {cause}{}", .path.display(), at_offset(.offset), and_way_out(.way_out))]
 pub struct LogError {
     /// What was being done.
     pub operation: LogOperation,
@@ -80,12 +80,18 @@ pub struct LogError {
     pub offset: Option<u64>,
     /// Why it failed.
     pub cause: LogCause,
+    /// What can be done about it, where that does not follow from the cause.
+    pub way_out: Option<Cow<'static, str>>,
 }
 
 impl LogError {
     /// An operation that the operating system refused.
     pub fn system(operation: LogOperation, path: &Path, error: io::Error) -> Self {
-        Self { operation, path: path.to_path_buf(), offset: None, cause: LogCause::System(error) }
+        let way_out = (error.kind() == io::ErrorKind::PermissionDenied).then(|| {
+            let user = rustix::process::geteuid().as_raw();
+            format!("the server runs as the user {user}, who is to have access to it (chown, chmod)").into()
+        });
+        Self { operation, path: path.to_path_buf(), offset: None, cause: LogCause::System(error), way_out }
     }
 
     /// An operation that failed for what a file or directory contains.
@@ -97,7 +103,31 @@ impl LogError {
                 |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
             what = what.chars().map(escape).collect::<String>().into();
         }
-        Self { operation, path: path.to_path_buf(), offset: None, cause: LogCause::Content(what) }
+        Self {
+            operation,
+            path: path.to_path_buf(),
+            offset: None,
+            cause: LogCause::Content(what),
+            way_out: None,
+        }
+    }
+
+    /// The same error, with what can be done about it.
+    #[must_use]
+    pub fn with_way_out(mut self, way_out: impl Into<Cow<'static, str>>) -> Self {
+        self.way_out = Some(way_out.into());
+        self
+    }
+
+    /// The same error about damage that the check can tell more of, and cut away at a loss.
+    #[must_use]
+    pub(super) fn with_check(self) -> Self {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let check = format!(
+            "`millstream check {}` tells what would be lost, and cuts it away with --fix --lossy",
+            dir.display()
+        );
+        self.with_way_out(check)
     }
 
     /// The same error, with the byte offset at which it happened.
@@ -137,6 +167,10 @@ impl LogFailure {
             false => reason,
         }
     }
+}
+
+fn and_way_out(way_out: &Option<Cow<'static, str>>) -> String {
+    way_out.as_ref().map(|way_out| format!("; {way_out}")).unwrap_or_default()
 }
 
 fn at_offset(offset: &Option<u64>) -> String {
@@ -181,6 +215,23 @@ mod tests {
             LogError::content(LogOperation::Read, Path::new("f"), String::from("expected '$', got '\n'"))
                 .at(3),
             "append-only file: cannot read f at offset 3: expected '$', got '\\n'",
+        );
+    }
+
+    #[test]
+    fn the_way_out_stands_at_the_end() {
+        check(
+            LogError::content(LogOperation::Read, Path::new("d/f"), "it is damaged").at(3).with_check(),
+            "append-only file: cannot read d/f at offset 3: it is damaged; `millstream check d` tells what would be lost, \
+             and cuts it away with --fix --lossy",
+        );
+        let user = rustix::process::geteuid().as_raw();
+        check(
+            LogError::system(LogOperation::Open, Path::new("d/f"), io::Error::from_raw_os_error(13)),
+            &format!(
+                "append-only file: cannot open d/f: Permission denied; the server runs as the user {user}, \
+                 who is to have access to it (chown, chmod)"
+            ),
         );
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{LogError, LogOperation};
 use super::manifest::{LogPaths, Manifest, ManifestFile};
-use super::recovery::{LoadProgress, check_no_orphans, holds_data, open_named};
+use super::recovery::{LoadProgress, check_no_orphans, find_later_increment, holds_data, open_named};
 use super::replay::{FileReplay, Recorded};
 use super::storage::{Storage, StorageFile, append_all, read_full};
 use crate::protocol::{Decoded, DecoderLimits, RequestDecoder};
@@ -23,6 +23,8 @@ pub struct Inspection {
     pub files: Vec<InspectedFile>,
     /// Files of the log's name that the manifest does not name.
     pub strays: Vec<String>,
+    /// One of them that holds data and is later than all that the manifest names, which therefore is not the last one: the server does not start.
+    pub unnamed: Option<String>,
 }
 
 /// A file of the log.
@@ -95,7 +97,10 @@ pub fn inspect(
     let mut strays: Vec<String> =
         names.into_iter().filter(|name| is_of_log(name) && !manifest.names(name)).collect();
     strays.sort_unstable();
-    Ok(Some(Inspection { manifest, files, strays }))
+    let unnamed = find_later_increment(storage, paths, &manifest)?;
+    // A server may have begun it meanwhile.
+    let is_same = Manifest::load(storage, paths)?.as_ref() == Some(&manifest);
+    Ok(Some(Inspection { manifest, files, strays, unnamed: unnamed.filter(|_| is_same) }))
 }
 
 /// Looks at one file.
@@ -216,14 +221,23 @@ pub fn set_aside(
     names: &[String],
 ) -> Result<Vec<PathBuf>, LogError> {
     manifest.increments.retain(|file| !names.contains(&file.name));
-    manifest.store(storage, paths)?;
+    if *manifest == Manifest::default() {
+        // One that names nothing is none.
+        let path = paths.manifest();
+        storage.remove(&path).map_err(|error| LogError::system(LogOperation::Remove, &path, error))?;
+        sync_dir(storage, paths)?;
+    } else {
+        manifest.store(storage, paths)?;
+    }
     let mut kept = Vec::new();
     for name in names {
         let (path, aside) =
             (paths.file(name), paths.file(&free_name(storage, paths, &format!("{name}.aside"))?));
-        storage
-            .rename(&path, &aside)
-            .map_err(|error| LogError::system(LogOperation::Rename, &path, error))?;
+        match storage.rename(&path, &aside) {
+            // It is the one that is missed.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            result => result.map_err(|error| LogError::system(LogOperation::Rename, &path, error))?,
+        }
         kept.push(aside);
     }
     sync_dir(storage, paths)?;

@@ -4,7 +4,7 @@ use std::io;
 
 use super::error::{LogError, LogOperation};
 use super::manifest::{LogPaths, Manifest};
-use super::recovery::holds_data;
+use super::recovery::find_later_increment;
 use super::storage::Storage;
 
 /// Removes what a rewrite replaced, and what one left behind that did not come to its end. It is called once all that the
@@ -47,7 +47,8 @@ fn remove_unfinished(storage: &dyn Storage, paths: &LogPaths, manifest: &Manifes
     let dir = paths.append_dir();
     let names = storage.list(&dir).map_err(|error| LogError::system(LogOperation::List, &dir, error))?;
     let mut unfinished: Vec<&String> = names.iter().filter(|name| paths.is_temporary(name)).collect();
-    if !has_later_increment(storage, paths, manifest, &names)? {
+    // With a later increment the manifest is not the last one (somebody has put an old one there), and what looks like a leftover is not.
+    if find_later_increment(storage, paths, manifest)?.is_none() {
         let seq = manifest.base.as_ref().map_or(0, |base| base.seq);
         let is_later = |name: &str, kind, seq| paths.find_seq(name, kind).is_some_and(|other| other > seq);
         let increment_seq = manifest.increments.last().map_or(0, |last| last.seq);
@@ -64,24 +65,6 @@ fn remove_unfinished(storage: &dyn Storage, paths: &LogPaths, manifest: &Manifes
         remove(storage, paths, name)?;
     }
     sync_dir(storage, paths)
-}
-
-/// Whether there is an increment with data that the manifest should name: then this manifest is not the last one (somebody
-/// has put an old one there), and what looks like a leftover is not.
-fn has_later_increment(
-    storage: &dyn Storage,
-    paths: &LogPaths,
-    manifest: &Manifest,
-    names: &[String],
-) -> Result<bool, LogError> {
-    let seq = manifest.increments.last().map_or(0, |last| last.seq);
-    for name in names {
-        let is_later = paths.find_seq(name, ".incr.aof").is_some_and(|other| other > seq);
-        if is_later && !manifest.names(name) && holds_data(storage, &paths.file(name))? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 fn remove(storage: &dyn Storage, paths: &LogPaths, name: &str) -> Result<(), LogError> {

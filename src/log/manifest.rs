@@ -7,6 +7,7 @@
 //! file appendonly.aof.1.incr.aof seq 1 type i
 //! ```
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -150,6 +151,11 @@ impl Manifest {
         let (Some(name), Some(seq), Some(kind)) = (name, seq, kind) else {
             return Err("lacks file, seq or type".into());
         };
+        // What was replaced may have the name of what replaced it.
+        let is_used = self.base.iter().chain(&self.increments).any(|file| file.name == name);
+        if kind != "h" && is_used {
+            return Err(format!("names a file twice: {name:?}"));
+        }
         self.add(ManifestFile { name, seq }, &kind)
     }
 
@@ -197,14 +203,13 @@ impl Manifest {
         };
         let len = file.len().map_err(system(LogOperation::Read))?;
         if len > MANIFEST_BYTES_MAX {
-            return Err(LogError::content(LogOperation::Read, &path, "it is too long for a manifest"));
+            return Err(wrong(&path, "it is too long for a manifest"));
         }
         let mut bytes = vec![0; len as usize];
         let count = read_full(&*file, 0, &mut bytes).map_err(system(LogOperation::Read))?;
         bytes.truncate(count);
-        let text = String::from_utf8(bytes)
-            .map_err(|_| LogError::content(LogOperation::Read, &path, "it is not UTF-8 text"))?;
-        Self::parse(&text).map(Some).map_err(|what| LogError::content(LogOperation::Read, &path, what))
+        let text = String::from_utf8(bytes).map_err(|_| wrong(&path, "it is not UTF-8 text"))?;
+        Self::parse(&text).map(Some).map_err(|what| wrong(&path, what))
     }
 
     /// Replaces the manifest: readers see the old or the new one, whenever the machine stops. Durable on return.
@@ -225,6 +230,13 @@ impl Manifest {
         let dir = paths.append_dir();
         storage.sync_dir(&dir).map_err(system(LogOperation::Sync, &dir))
     }
+}
+
+/// A manifest that cannot be understood.
+fn wrong(path: &Path, what: impl Into<Cow<'static, str>>) -> LogError {
+    LogError::content(LogOperation::Read, path, what).with_way_out(
+        "put a manifest of the last state back, or correct it: it is a text, a line for each file",
+    )
 }
 
 /// Whether a name stays inside the directory.
@@ -369,7 +381,11 @@ mod tests {
             "file ../a seq 1 type i\n",
             Err("line 1 of the manifest names a file outside the directory: \"../a\""),
         );
-        check(&format!("{ok}{ok}"), Err("line 2 of the manifest has an increment out of order"));
+        check(&format!("{ok}{ok}"), Err("line 2 of the manifest names a file twice: \"a\""));
+        check(
+            &format!("{ok}file b seq 1 type i\n"),
+            Err("line 2 of the manifest has an increment out of order"),
+        );
         check(
             "file a seq 1 type b\nfile b seq 2 type b\n",
             Err("line 2 of the manifest names a second base"),

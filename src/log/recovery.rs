@@ -116,6 +116,7 @@ pub fn recover(
 ) -> Result<Recovered, LogError> {
     let paths = &settings.paths;
     let lock = open_dir(storage, paths)?;
+    check_manifest_is_last(storage, paths)?;
     let replayed = replay(storage, settings, progress, apply)?;
     if let Some(tail) = &replayed.torn_tail {
         cut_tail(storage, tail)?;
@@ -216,6 +217,7 @@ pub fn lock(storage: &dyn Storage, paths: &LogPaths) -> Result<Box<dyn Directory
     storage.lock_dir(&dir).map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
             LogError::content(LogOperation::Lock, &dir, "another server uses it")
+                .with_way_out("stop that one, or give this one a directory of its own (dir)")
         } else {
             LogError::system(LogOperation::Lock, &dir, error)
         }
@@ -245,7 +247,12 @@ fn open_files(
 pub(super) fn open_named(storage: &dyn Storage, path: &Path) -> Result<Box<dyn StorageFile>, LogError> {
     storage.open_read(path).map_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
+            let dir = path.parent().unwrap_or(Path::new("."));
             LogError::content(LogOperation::Open, path, "the manifest names it, but it is not there")
+                .with_way_out(format!(
+                    "put it back, from a backup; `millstream check {}` tells what there is",
+                    dir.display()
+                ))
         } else {
             LogError::system(LogOperation::Open, path, error)
         }
@@ -256,9 +263,10 @@ pub(super) fn open_named(storage: &dyn Storage, path: &Path) -> Result<Box<dyn S
 pub(super) fn check_no_orphans(storage: &dyn Storage, paths: &LogPaths) -> Result<(), LogError> {
     let legacy = paths.dir.join(&paths.append_file_name);
     if storage.exists(&legacy).map_err(|error| LogError::system(LogOperation::Open, &legacy, error))? {
-        let what =
-            "it is a single-file log of Redis before 7.0; start a redis-server 7 on it once to convert it";
-        return Err(LogError::content(LogOperation::Read, &legacy, what));
+        let way_out =
+            format!("`millstream import {} --into DIR` takes it over into a new directory", legacy.display());
+        let what = "it is a single-file log of Redis before 7.0";
+        return Err(LogError::content(LogOperation::Read, &legacy, what).with_way_out(way_out));
     }
     let dir = paths.append_dir();
     let names = match storage.list(&dir) {
@@ -271,10 +279,48 @@ pub(super) fn check_no_orphans(storage: &dyn Storage, paths: &LogPaths) -> Resul
         let path = paths.file(&name);
         if is_data && holds_data(storage, &path)? {
             let what = "it holds data, but there is no manifest that names it";
-            return Err(LogError::content(LogOperation::Read, &path, what));
+            let way_out = format!(
+                "put {} back, from a backup or by hand, or move the files elsewhere to begin without data",
+                paths.manifest().display()
+            );
+            return Err(LogError::content(LogOperation::Read, &path, what).with_way_out(way_out));
         }
     }
     Ok(())
+}
+
+/// Refuses a manifest that an older one has taken the place of: increments that hold data and are later than all that it names. Nothing
+/// is written to an increment before the manifest names it.
+fn check_manifest_is_last(storage: &dyn Storage, paths: &LogPaths) -> Result<(), LogError> {
+    let Some(manifest) = Manifest::load(storage, paths)? else { return Ok(()) };
+    match find_later_increment(storage, paths, &manifest)? {
+        Some(name) => Err(unnamed(&paths.file(&name))),
+        None => Ok(()),
+    }
+}
+
+/// An increment that holds data and is later than all that the manifest names.
+pub(super) fn find_later_increment(
+    storage: &dyn Storage,
+    paths: &LogPaths,
+    manifest: &Manifest,
+) -> Result<Option<String>, LogError> {
+    let dir = paths.append_dir();
+    let names = storage.list(&dir).map_err(|error| LogError::system(LogOperation::List, &dir, error))?;
+    let last = manifest.increments.last().map_or(0, |last| last.seq);
+    for name in names {
+        let is_later = paths.find_seq(&name, ".incr.aof").is_some_and(|seq| seq > last);
+        if is_later && !manifest.names(&name) && holds_data(storage, &paths.file(&name))? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+fn unnamed(path: &Path) -> LogError {
+    LogError::content(LogOperation::Read, path, "it holds data, but the manifest does not name it").with_way_out(
+        "the manifest is an old one, or was changed: put the last one back, or move this file elsewhere to go on without it",
+    )
 }
 
 /// Whether a file has more in it than the line with which a file of ours begins: what is left when the machine stops while
@@ -309,7 +355,15 @@ fn check_torn_tail(tail: &DroppedTail, is_last: bool, load_truncated: bool) -> R
         (true, true) => return Ok(()),
     };
     let what = format!("{}: the last {} bytes would have to be dropped, but {why}", tail.what, tail.bytes);
-    Err(LogError::content(LogOperation::Read, &tail.path, what).at(tail.offset))
+    let error = LogError::content(LogOperation::Read, &tail.path, what).at(tail.offset);
+    if !is_last {
+        return Err(error.with_check());
+    }
+    let dir = tail.path.parent().unwrap_or(Path::new("."));
+    Err(error.with_way_out(format!(
+        "`millstream check {} --fix` drops them, and keeps them in a file beside",
+        dir.display()
+    )))
 }
 
 fn cut_tail(storage: &dyn Storage, tail: &DroppedTail) -> Result<(), LogError> {
@@ -358,8 +412,7 @@ pub(super) fn create_increment(
     let name = paths.increment_name(seq);
     let path = paths.file(&name);
     if holds_data(storage, &path)? {
-        let what = "it holds data, but the manifest does not name it";
-        return Err(LogError::content(LogOperation::Create, &path, what));
+        return Err(unnamed(&path));
     }
     let system = |operation| {
         let path = &path;
@@ -395,6 +448,9 @@ mod tests {
     /// What recovery is to come to: the commands, and where and how much was dropped; or the error's text.
     type Expected<'a> = Result<(&'a [&'a str], Option<(u64, u64)>), &'a str>;
 
+    /// Files of the log: their names, without what all begin with, and what is in them.
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+
     /// A storage with these files in the log's directory, named without what all names begin with.
     fn storage_with(files: &[(&str, &[u8])]) -> FaultStorage {
         let storage = test_storage(1);
@@ -424,9 +480,11 @@ mod tests {
                 assert_eq!((again, result.unwrap().replayed.torn_tail), (texts, None));
             }
             (Err(error), Err(expected)) => {
-                let text = error.to_string();
+                assert_eq!(error.to_string().lines().count(), 1);
+                assert!(error.way_out.is_some(), "{error}");
+                // The way out has tests of its own.
+                let text = LogError { way_out: None, ..error }.to_string();
                 assert_eq!(text.strip_prefix("append-only file: cannot ").unwrap(), expected);
-                assert_eq!(text.lines().count(), 1);
             }
             (Ok(_), Err(expected)) => panic!("{texts:?} instead of {expected}"),
             (Err(error), Ok(_)) => panic!("{error}"),
@@ -628,8 +686,67 @@ mod tests {
             storage_with(&[("manifest", INCREMENT.as_bytes()), ("1.incr.aof", &one), ("2.incr.aof", &one)]);
         let error = start(&storage, &test_paths(), FsyncPolicy::No).unwrap_err();
         assert!(
-            error.to_string().ends_with("2.incr.aof: it holds data, but the manifest does not name it"),
+            error.to_string().contains(
+                "2.incr.aof: it holds data, but the manifest does not name it; the manifest is an old one"
+            ),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn errors_tell_the_way_out() {
+        let name = "d/appendonlydir/appendonly.aof";
+        let one = commands(&["DEL a"]);
+        let torn = &one[..one.len() - 1];
+        let lossy = "`millstream check d/appendonlydir` tells what would be lost, and cuts it away with --fix --lossy";
+        let two = [INCREMENT, INCREMENT_2].concat();
+        let no_manifest = format!(
+            "put {name}.manifest back, from a backup or by hand, or move the files elsewhere to begin without data"
+        );
+        let damaged = [&one[..], b"?"].concat();
+        let cases: [(Files<'_>, &str); 8] = [
+            (&[("manifest", INCREMENT.as_bytes()), ("1.incr.aof", &damaged)], lossy),
+            (
+                &[("manifest", INCREMENT.as_bytes())],
+                "put it back, from a backup; `millstream check d/appendonlydir` tells what there is",
+            ),
+            (&[("manifest", two.as_bytes()), ("1.incr.aof", torn), ("2.incr.aof", &one)], lossy),
+            (&[("1.incr.aof", &one)], &no_manifest),
+            (
+                &[("manifest", INCREMENT.as_bytes()), ("1.incr.aof", &one), ("3.incr.aof", &one)],
+                "the manifest is an old one, or was changed: put the last one back, or move this file elsewhere to go on without it",
+            ),
+            (
+                &[("manifest", INCREMENT.as_bytes()), ("1.incr.aof", b"REDIS0010\xfe")],
+                "it cannot be repaired: put it back from a backup",
+            ),
+            (
+                &[("manifest", b"file a seq 1 type i\nfile a seq 2 type i\n")],
+                "put a manifest of the last state back, or correct it: it is a text, a line for each file",
+            ),
+            (
+                &[("manifest", b"")],
+                "put a manifest of the last state back, or correct it: it is a text, a line for each file",
+            ),
+        ];
+        for (files, expected) in cases {
+            let storage = storage_with(files);
+            let error = recover_texts(&storage, &test_paths()).1.err().unwrap();
+            assert_eq!(error.way_out.as_deref(), Some(expected), "{error}");
+            // Nothing is changed before all is understood.
+            for (name, content) in files {
+                assert_eq!(
+                    storage.content(&test_paths().file(&format!("appendonly.aof.{name}"))).unwrap(),
+                    *content
+                );
+            }
+        }
+        let storage = storage_with(&[("manifest", INCREMENT.as_bytes()), ("1.incr.aof", torn)]);
+        let settings = RecoverySettings { paths: test_paths(), load_truncated: false };
+        let error = recover(&storage, &settings, &LoadProgress::default(), &mut |_| Ok(())).err().unwrap();
+        assert_eq!(
+            error.way_out.as_deref(),
+            Some("`millstream check d/appendonlydir --fix` drops them, and keeps them in a file beside")
         );
     }
 
@@ -862,7 +979,8 @@ mod tests {
         let error = recover_texts(&storage, &test_paths()).1.err().unwrap();
         assert_eq!(
             error.to_string(),
-            "append-only file: cannot lock d/appendonlydir: another server uses it"
+            "append-only file: cannot lock d/appendonlydir: another server uses it; \
+             stop that one, or give this one a directory of its own (dir)"
         );
         assert_eq!(storage.content(&test_paths().file("appendonly.aof.1.incr.aof")).unwrap(), b"*1\r\n");
     }

@@ -186,14 +186,22 @@ impl<'a> FileReplay<'a> {
     /// size of the files before this one.
     fn read_start(&mut self, base: u64) -> Result<u64, LogError> {
         let start = read(&mut self.window, self.path, 0, FILE_LINE_BYTES)?;
-        let refuse = |what: &'static str| Err(LogError::content(LogOperation::Read, self.path, what).at(0));
+        let refuse = |what: &'static str, way_out: &'static str| {
+            Err(LogError::content(LogOperation::Read, self.path, what).at(0).with_way_out(way_out))
+        };
         match annotation::decode_file_line(&start[..start.len().min(FILE_LINE_BYTES)]) {
             FileStart::Ours(tag) => {
                 self.tag = Some(tag);
                 Ok(FILE_LINE_BYTES as u64)
             }
-            FileStart::OursUnknownVersion => refuse("it was written by a later version of Millstream"),
-            FileStart::OursDamaged => refuse("its first line is damaged"),
+            FileStart::OursUnknownVersion => refuse(
+                "it was written by a later version of Millstream",
+                "start that version, or have it rewrite the log as `millstream export --format redis` does",
+            ),
+            FileStart::OursDamaged => refuse(
+                "its first line is damaged",
+                "put the file back from a backup: without the line nothing in it can be checked",
+            ),
             FileStart::Foreign if start.starts_with(SNAPSHOT_START) => self.load_snapshot(base),
             FileStart::Foreign => Ok(0),
         }
@@ -221,7 +229,9 @@ impl<'a> FileReplay<'a> {
         let offset = error.offset;
         match error.cause {
             FileCause::System(error) => LogError::system(LogOperation::Read, self.path, error).at(offset),
-            FileCause::Content(_) => self.corrupt(offset, &format!("the RDB snapshot is damaged: {what}")),
+            FileCause::Content(_) => self
+                .corrupt(offset, &format!("the RDB snapshot is damaged: {what}"))
+                .with_way_out("it cannot be repaired: put it back from a backup"),
         }
     }
 
@@ -513,7 +523,7 @@ impl<'a> FileReplay<'a> {
     }
 
     fn corrupt(&self, offset: u64, what: &str) -> LogError {
-        LogError::content(LogOperation::Read, self.path, what.to_owned()).at(offset)
+        LogError::content(LogOperation::Read, self.path, what.to_owned()).at(offset).with_check()
     }
 }
 

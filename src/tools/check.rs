@@ -41,6 +41,16 @@ pub(super) fn check(dir: &Path, repair: Repair, out: &mut dyn Write) -> Result<b
         return Ok(true);
     };
     describe(&paths, &inspection, out)?;
+    if let Some(name) = &inspection.unnamed {
+        tell(
+            out,
+            &format!(
+                "{name} holds data, and is later than all that the manifest names: the manifest is an old one, or was changed, and the \
+                 server does not start with it. Put the last one back, or move the file elsewhere to go on without it."
+            ),
+        )?;
+        return Ok(false);
+    }
     let Some(at) = inspection.files.iter().position(|file| file.damage.is_some()) else {
         let commands: u64 = inspection.files.iter().map(|file| file.commands).sum();
         let bytes: u64 = inspection.files.iter().map(|file| file.bytes).sum();
@@ -49,7 +59,7 @@ pub(super) fn check(dir: &Path, repair: Repair, out: &mut dyn Write) -> Result<b
     };
     for (index, file) in inspection.files.iter().enumerate().skip(at) {
         if let Some(damage) = &file.damage {
-            describe_damage(file, damage, index == at, out)?;
+            describe_damage(&inspection, (file, damage), index == at, out)?;
         }
     }
     let damage = inspection.files[at].damage.as_ref().expect("it was found by its damage");
@@ -95,8 +105,8 @@ fn name_of(file: &InspectedFile) -> String {
 }
 
 fn describe_damage(
-    file: &InspectedFile,
-    damage: &Damage,
+    inspection: &Inspection,
+    (file, damage): (&InspectedFile, &Damage),
     is_first: bool,
     out: &mut dyn Write,
 ) -> Result<(), ToolError> {
@@ -115,7 +125,13 @@ fn describe_damage(
         };
         tell(out, &format!("  behind that place: {} bytes{what}", damage.lost_bytes))?;
     }
+    let is_missing_increment =
+        damage.error.offset.is_none() && !is_base(inspection, file) && !file.path.exists();
     let advice = match (damage.is_torn_tail, can_be_cut(damage, file)) {
+        _ if is_missing_increment => {
+            "The server does not start without it. A backup is the way back to it; --fix --lossy takes it and all later files out of the log, \
+             and keeps those in files beside."
+        }
         (true, _) => {
             "The end was being written when the process or the machine stopped. The server drops it at its start \
              (unless aof-load-truncated is no); --fix drops it now, and keeps the bytes in a file beside."
@@ -129,6 +145,11 @@ fn describe_damage(
         }
     };
     tell(out, &format!("  {advice}"))
+}
+
+/// Whether it is the base.
+fn is_base(inspection: &Inspection, file: &InspectedFile) -> bool {
+    inspection.manifest.base.as_ref().is_some_and(|base| base.name == name_of(file))
 }
 
 /// Whether the rest of the log is of use when the file is cut at the place.
@@ -146,16 +167,21 @@ fn repair(
 ) -> Result<bool, ToolError> {
     let file = &inspection.files[at];
     let damage = file.damage.as_ref().expect("it was found by its damage");
-    let Some(offset) = damage.error.offset.filter(|_| can_be_cut(damage, file)) else {
+    let is_missing = damage.error.offset.is_none() && !is_base(&inspection, file) && !file.path.exists();
+    if !is_missing && !can_be_cut(damage, file) {
         return Ok(false);
-    };
-    // A base before increments cannot be cut: they build upon all of it.
-    let later: Vec<String> = inspection.files[at + 1..].iter().map(name_of).collect();
-    if !damage.is_torn_tail && !later.is_empty() {
-        for kept in set_aside(&DiskStorage, paths, &mut inspection.manifest, &later)? {
+    }
+    let first = if is_missing { at } else { at + 1 };
+    let out_of_log: Vec<String> = inspection.files[first..].iter().map(name_of).collect();
+    if !damage.is_torn_tail && !out_of_log.is_empty() {
+        for kept in set_aside(&DiskStorage, paths, &mut inspection.manifest, &out_of_log)? {
             tell(out, &format!("Set aside: {}", kept.display()))?;
         }
     }
+    let Some(offset) = damage.error.offset else {
+        tell(out, &format!("Repaired: {} and what was later are not in the log any more", name_of(file)))?;
+        return is_sound(paths);
+    };
     let kept = cut(&DiskStorage, paths, &file.path, offset)?;
     tell(
         out,
@@ -165,6 +191,10 @@ fn repair(
             kept.display()
         ),
     )?;
-    let again = inspect(&DiskStorage, paths, &mut |_, _| {})?;
-    Ok(again.is_some_and(|log| log.files.iter().all(|file| file.damage.is_none())))
+    is_sound(paths)
+}
+
+fn is_sound(paths: &LogPaths) -> Result<bool, ToolError> {
+    let log = inspect(&DiskStorage, paths, &mut |_, _| {})?;
+    Ok(log.is_none_or(|log| log.unnamed.is_none() && log.files.iter().all(|file| file.damage.is_none())))
 }

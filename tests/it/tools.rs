@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -150,6 +150,99 @@ fn files_behind_the_damage_are_set_aside() {
     assert_eq!(files_with(&server, "appendonly.aof.2.incr.aof.aside").len(), 1);
     server.restart();
     server.client().check("MGET a b c", "[\"1\", nil, nil]");
+}
+
+/// An increment that is missing takes the later ones with it.
+#[test]
+fn a_missing_increment_is_left_out_when_a_loss_is_allowed() {
+    let mut redis = Server::start(Program::Redis, &["--appendonly", "yes"]);
+    redis.client().check("SET a 1", "OK");
+    rewrite(&redis, &mut redis.client());
+    redis.client().check("SET b 1", "OK");
+    redis.terminate();
+    let mut server = Server::start_on(Program::Millstream, &redis.data_dir(), &[]);
+    server.client().check("SET c 1", "OK");
+    server.kill();
+    fs::remove_file(server.log_dir().join("appendonly.aof.2.incr.aof")).unwrap();
+    let exit = server.try_restart().expect_err("a file is missing");
+    assert!(
+        exit.stderr.contains("appendonly.aof.2.incr.aof: the manifest names it, but it is not there"),
+        "{exit:?}"
+    );
+    let dir = path_text(&server.data_dir()).to_owned();
+    let exit = tool(&["check", &dir], 1);
+    assert!(exit.stdout.contains("takes it and all later files out of the log"), "{}", exit.stdout);
+    tool(&["check", "--fix", &dir], 1);
+    let exit = tool(&["check", "--fix", "--lossy", &dir], 0);
+    assert!(exit.stdout.contains("appendonly.aof.3.incr.aof.aside"), "{}", exit.stdout);
+    server.restart();
+    server.client().check("MGET a b c", "[\"1\", nil, nil]");
+    // A base is not left out.
+    server.kill();
+    fs::remove_file(server.log_dir().join("appendonly.aof.2.base.rdb")).unwrap();
+    let exit = tool(&["check", "--fix", "--lossy", &dir], 1);
+    assert!(exit.stdout.contains("it cannot be repaired: a backup is the way back"), "{}", exit.stdout);
+
+    // The only file there is.
+    let (mut server, dir) = killed_server("everysec");
+    fs::remove_file(server.log_file()).unwrap();
+    tool(&["check", "--fix", "--lossy", &dir], 0);
+    server.restart();
+    server.client().check("DBSIZE", "0");
+}
+
+#[test]
+fn an_old_manifest_is_told() {
+    let (mut server, dir) = killed_server("everysec");
+    let manifest = server.log_dir().join("appendonly.aof.manifest");
+    let old = fs::read(&manifest).unwrap();
+    server.restart();
+    rewrite(&server, &mut server.client());
+    server.client().check("SET later 1", "OK");
+    server.kill();
+    let last = fs::read(&manifest).unwrap();
+    fs::write(&manifest, old).unwrap();
+    // What it names was replaced, and is gone.
+    fs::write(server.log_dir().join("appendonly.aof.1.incr.aof"), "").unwrap();
+    let exit = server.try_restart().expect_err("the manifest is an old one");
+    let expected = "appendonly.aof.2.incr.aof: it holds data, but the manifest does not name it; the manifest is an old one";
+    assert!(exit.stderr.contains(expected), "{exit:?}");
+    let exit = tool(&["check", &dir], 1);
+    assert!(
+        exit.stdout.contains("appendonly.aof.2.incr.aof holds data, and is later than all"),
+        "{}",
+        exit.stdout
+    );
+    fs::write(&manifest, last).unwrap();
+    server.restart();
+    server.client().check("MGET later", "[\"1\"]");
+    server.client().check("XLEN s", "100");
+}
+
+/// Files that their owner may not read. Root may, unless its capabilities are dropped.
+#[test]
+fn wrong_permissions_are_told_with_the_user() {
+    let (server, dir) = killed_server("everysec");
+    for path in [server.log_file(), server.log_dir().join("appendonly.aof.manifest")] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+        let user = rustix::process::geteuid();
+        let mut command = if user.is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--inh-caps=-all", "--bounding-set=-all", env!("CARGO_BIN_EXE_millstream")]);
+            command
+        } else {
+            Command::new(env!("CARGO_BIN_EXE_millstream"))
+        };
+        let output = command.args(["--port", "0", "--dir", &dir]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        let expected = format!(
+            "cannot open {}: Permission denied; the server runs as the user {}, who is to have access to it",
+            path.display(),
+            user.as_raw()
+        );
+        assert!(text.contains(&expected), "{expected} is not told: {text}");
+    }
 }
 
 #[test]
