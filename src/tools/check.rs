@@ -1,11 +1,15 @@
 //! `millstream check`: what is in a directory, what is damaged, and what a repair would cost.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::contents::Contents;
 use super::error::ToolError;
 use super::find_log::find_log;
-use crate::log::{Damage, DiskStorage, InspectedFile, Inspection, LogPaths, cut, inspect, lock, set_aside};
+use crate::log::{
+    Damage, DiskStorage, InspectedFile, Inspection, LogPaths, Recorded, cut, inspect, lock, set_aside,
+};
 
 /// What is to be repaired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +40,16 @@ pub(super) fn check(dir: &Path, repair: Repair, out: &mut dyn Write) -> Result<b
         (_, Ok(lock)) => Some(lock),
         (_, Err(error)) => return Err(error.into()),
     };
-    let Some(inspection) = inspect(&DiskStorage, &paths, &mut |_, _| {})? else {
+    let mut contents = HashMap::<PathBuf, Contents>::new();
+    let mut count = |path: &Path, recorded: Recorded<'_>| match contents.get_mut(path) {
+        Some(contents) => contents.count(&recorded),
+        None => contents.entry(path.to_path_buf()).or_default().count(&recorded),
+    };
+    let Some(inspection) = inspect(&DiskStorage, &paths, &mut count)? else {
         tell(out, &format!("{}: no log, and no files of one", paths.append_dir().display()))?;
         return Ok(true);
     };
-    describe(&paths, &inspection, out)?;
+    describe(&paths, &inspection, &contents, out)?;
     if let Some(name) = &inspection.unnamed {
         tell(
             out,
@@ -54,6 +63,17 @@ pub(super) fn check(dir: &Path, repair: Repair, out: &mut dyn Write) -> Result<b
     let Some(at) = inspection.files.iter().position(|file| file.damage.is_some()) else {
         let commands: u64 = inspection.files.iter().map(|file| file.commands).sum();
         let bytes: u64 = inspection.files.iter().map(|file| file.bytes).sum();
+        let lacking: Vec<String> = contents.values().flat_map(Contents::lacking).collect();
+        if !lacking.is_empty() {
+            tell(
+                out,
+                &format!(
+                    "Sound, but the server does not start with it, since Millstream does not have: {}; `millstream import` takes over the rest",
+                    lacking.join(", ")
+                ),
+            )?;
+            return Ok(false);
+        }
         tell(out, &format!("Sound: {} files, {bytes} bytes, {commands} commands", inspection.files.len()))?;
         return Ok(true);
     };
@@ -76,7 +96,12 @@ fn tell(out: &mut dyn Write, text: &str) -> Result<(), ToolError> {
 }
 
 /// A line for each file.
-fn describe(paths: &LogPaths, inspection: &Inspection, out: &mut dyn Write) -> Result<(), ToolError> {
+fn describe(
+    paths: &LogPaths,
+    inspection: &Inspection,
+    contents: &HashMap<PathBuf, Contents>,
+    out: &mut dyn Write,
+) -> Result<(), ToolError> {
     tell(out, &format!("{}:", paths.append_dir().display()))?;
     for (index, file) in inspection.files.iter().enumerate() {
         let kind = if index == 0 && inspection.manifest.base.is_some() { "base" } else { "increment" };
@@ -90,6 +115,9 @@ fn describe(paths: &LogPaths, inspection: &Inspection, out: &mut dyn Write) -> R
             parts.push("DAMAGED".to_owned());
         }
         tell(out, &format!("  {kind} {}: {}", name_of(file), parts.join(", ")))?;
+        if let Some(counts) = contents.get(&file.path).and_then(Contents::describe) {
+            tell(out, &format!("    {counts}"))?;
+        }
     }
     for file in &inspection.manifest.history {
         tell(out, &format!("  {}: was replaced by a rewrite, is removed at the next start", file.name))?;

@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod cli;
 mod client;
+mod contents;
 mod error;
 mod export;
 mod find_log;

@@ -46,7 +46,11 @@ fn a_sound_directory_is_described() {
     for dir in [&dir, path_text(&server.log_dir())] {
         let exit = tool(&["check", dir], 0);
         assert!(exit.stdout.contains("increment appendonly.aof.1.incr.aof: "), "{}", exit.stdout);
-        assert!(exit.stdout.contains("101 commands, with checksums\nSound: 1 files, "), "{}", exit.stdout);
+        assert!(
+            exit.stdout.contains("101 commands, with checksums\n    XADD 100, SELECT 1\nSound: 1 files, "),
+            "{}",
+            exit.stdout
+        );
     }
     server.restart();
     rewrite(&server, &mut server.client());
@@ -55,6 +59,26 @@ fn a_sound_directory_is_described() {
     assert!(exit.stdout.contains("  base appendonly.aof.1.base.aof: "), "{}", exit.stdout);
     let exit = tool(&["check", "--fix", &dir], 2);
     assert!(exit.stderr.contains("another server uses it"), "{}", exit.stderr);
+}
+
+#[test]
+fn what_keeps_the_server_from_starting_is_told() {
+    let mut redis = Server::start(Program::Redis, &["--appendonly", "yes"]);
+    redis.client().check("HSET map f v", "1");
+    redis.client().check("SET a 1", "OK");
+    rewrite(&redis, &mut redis.client());
+    redis.client().check("ZADD scores 1 a", "1");
+    redis.terminate();
+    let exit = tool(&["check", path_text(&redis.data_dir())], 1);
+    for part in [
+        "    hash keys 1, string keys 1\n",
+        "does not have: ",
+        "the type hash (first: map)",
+        "the command ZADD (first: scores)",
+        "`millstream import` takes over the rest",
+    ] {
+        assert!(exit.stdout.contains(part), "{part:?} is missing in {}", exit.stdout);
+    }
 }
 
 #[test]
