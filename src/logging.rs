@@ -1,8 +1,11 @@
 //! Log output: where it goes, in which form, and from which level on.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+
+use parking_lot::Mutex;
 
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
@@ -15,6 +18,31 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{Config, LogFormat, LogLevel, settings};
 
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+static FILE: OnceLock<LogFile> = OnceLock::new();
+
+/// The file that log output goes to.
+#[derive(Debug)]
+struct LogFile {
+    /// Absolute: the server goes to another directory after the start.
+    path: PathBuf,
+    file: Mutex<File>,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<File> {
+        OpenOptions::new().create(true).append(true).open(path)
+    }
+}
+
+impl Write for &LogFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.lock().flush()
+    }
+}
 
 /// Starts log output as the settings want it: to the standard output, as redis-server does, or to the
 /// end of a file.
@@ -23,11 +51,13 @@ static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 /// The file cannot be opened.
 pub fn start(config: &Config) -> io::Result<()> {
     let path = config.text(settings::LOGFILE);
-    let is_file = !path.is_empty();
-    let writer = if is_file {
-        BoxMakeWriter::new(std::sync::Mutex::new(OpenOptions::new().create(true).append(true).open(&*path)?))
-    } else {
+    let writer = if path.is_empty() {
         BoxMakeWriter::new(io::stdout)
+    } else {
+        let path = std::path::absolute(&*path)?;
+        let file = Mutex::new(LogFile::open(&path)?);
+        let log = FILE.get_or_init(|| LogFile { path, file });
+        BoxMakeWriter::new(move || log)
     };
     let (level, handle) = reload::Layer::new(filter(config.choice(settings::LOGLEVEL)));
     let lines = fmt::layer().with_target(false).with_writer(writer);
@@ -40,6 +70,17 @@ pub fn start(config: &Config) -> io::Result<()> {
         let _ = LEVEL.set(handle);
     }
     Ok(())
+}
+
+/// Opens the log file anew, as it is wanted after the old one was renamed (by logrotate). Whether there is one.
+///
+/// # Errors
+/// It cannot be opened; output goes on into the old one.
+pub fn reopen() -> io::Result<bool> {
+    let Some(log) = FILE.get() else { return Ok(false) };
+    let file = LogFile::open(&log.path)?;
+    *log.file.lock() = file;
+    Ok(true)
 }
 
 /// Changes the level from which on messages are logged.

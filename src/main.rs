@@ -17,6 +17,8 @@ Usage: millstream [FILE.conf] [--NAME VALUE ...] [-]
   FILE.conf       settings, in the syntax of redis.conf
   --NAME VALUE    a setting; it goes before the file's
   -               settings from the standard input as well
+  --check-config [FILE.conf] [--NAME VALUE ...]
+                  tells all that is wrong with the settings, and starts nothing
   -v, --version   prints the version
   -h, --help      prints this text
 
@@ -31,6 +33,8 @@ Examples:
   millstream --port 7777 --dir data --appendfsync always
   millstream /etc/millstream.conf --loglevel verbose
 ";
+
+const NO_DAEMON: &str = "daemonize yes is not supported: leave it to the service manager, or to the shell";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> =
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             return ExitCode::SUCCESS;
         }
+        Some("--check-config") => return check_config(&arguments[1..]),
         Some(first) if millstream::tools::is_tool(first) => {
             return ExitCode::from(millstream::tools::run(std::env::args_os().skip(1).collect()));
         }
@@ -61,9 +66,7 @@ fn main() -> ExitCode {
         }
     };
     if config.boolean(settings::DAEMONIZE) {
-        eprintln!(
-            "millstream: daemonize yes is not supported: leave it to the service manager, or to the shell"
-        );
+        eprintln!("millstream: {NO_DAEMON}");
         return ExitCode::FAILURE;
     }
     if let Err(error) = logging::start(&config) {
@@ -77,6 +80,24 @@ fn main() -> ExitCode {
             eprintln!("millstream: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Tells all that is wrong with the settings, a line for each, and whether there is anything by the exit code.
+fn check_config(arguments: &[String]) -> ExitCode {
+    let (config, errors) = Config::load_all(arguments);
+    let mut faults: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    if config.boolean(settings::DAEMONIZE) {
+        faults.push(NO_DAEMON.to_owned());
+    }
+    for fault in &faults {
+        eprintln!("millstream: {fault}");
+    }
+    if faults.is_empty() {
+        println!("The settings are sound");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

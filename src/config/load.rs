@@ -39,34 +39,53 @@ impl Directive {
 impl Config {
     /// The defaults, changed by what the command line's arguments (after the program's name) say: a file, the standard
     /// input and options, in this order, later ones winning.
+    ///
+    /// # Errors
+    /// The first that is wrong.
     pub fn load(arguments: &[String]) -> Result<Config, ConfigError> {
+        let (config, errors) = Self::load_all(arguments);
+        errors.into_iter().next().map_or(Ok(config), Err)
+    }
+
+    /// As [`Self::load`], but goes on behind what is wrong: what came of it, and all that is wrong, in the order in which it was read.
+    pub fn load_all(arguments: &[String]) -> (Config, Vec<ConfigError>) {
         let arguments = Arguments::parse(arguments);
         let mut config = Config::new();
+        let mut errors = Vec::new();
         if let Some(file) = &arguments.file {
-            let unreadable = |error: &std::io::Error| ConfigError::Unreadable {
-                file: file.clone(),
-                reason: describe_io(error),
-            };
-            config.file = Some(std::path::absolute(file).map_err(|error| unreadable(&error))?);
-            config.load_file(Path::new(file), 0)?;
+            match std::path::absolute(file) {
+                Ok(path) => {
+                    config.file = Some(path);
+                    config.load_file(Path::new(file), 0, &mut errors);
+                }
+                Err(error) => errors.push(unreadable(file, &error)),
+            }
         }
         if arguments.standard_input {
             let mut text = Vec::new();
-            std::io::stdin().read_to_end(&mut text).map_err(|error| ConfigError::Unreadable {
-                file: "-".to_owned(),
-                reason: describe_io(&error),
-            })?;
-            config.load_text(&text, "standard input", 0)?;
+            match std::io::stdin().read_to_end(&mut text) {
+                Ok(_) => config.load_lines(&text, "standard input", 0, &mut errors),
+                Err(error) => errors.push(unreadable("-", &error)),
+            }
         }
         for words in &arguments.directives {
             let line = show_option(words);
-            config.load_words(words, &line, &Place::CommandLine, 0)?;
+            config.load_words(words, &line, &Place::CommandLine, 0, &mut errors);
         }
-        Ok(config)
+        (config, errors)
     }
 
     /// Reads a configuration's text, whose lines errors will place in `name`.
+    ///
+    /// # Errors
+    /// The first line that is wrong; the others count all the same.
     pub fn load_text(&mut self, text: &[u8], name: &str, include_depth: usize) -> Result<(), ConfigError> {
+        let mut errors = Vec::new();
+        self.load_lines(text, name, include_depth, &mut errors);
+        errors.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    fn load_lines(&mut self, text: &[u8], name: &str, include_depth: usize, errors: &mut Vec<ConfigError>) {
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
@@ -74,21 +93,23 @@ impl Config {
             }
             let shown = String::from_utf8_lossy(line).into_owned();
             let place = Place::File { name: name.to_owned(), line: index + 1 };
-            let words = split_arguments(line).ok_or_else(|| ConfigError::Line {
-                place: place.clone(),
-                line: shown.clone(),
-                reason: "Unbalanced quotes in configuration line".to_owned(),
-            })?;
-            self.load_words(&words, &shown, &place, include_depth)?;
+            match split_arguments(line) {
+                Some(words) => self.load_words(&words, &shown, &place, include_depth, errors),
+                None => errors.push(ConfigError::Line {
+                    place,
+                    line: shown,
+                    reason: "Unbalanced quotes in configuration line".to_owned(),
+                }),
+            }
         }
-        Ok(())
     }
 
-    fn load_file(&mut self, path: &Path, include_depth: usize) -> Result<(), ConfigError> {
+    fn load_file(&mut self, path: &Path, include_depth: usize, errors: &mut Vec<ConfigError>) {
         let name = path.display().to_string();
-        let text = std::fs::read(path)
-            .map_err(|error| ConfigError::Unreadable { file: name.clone(), reason: describe_io(&error) })?;
-        self.load_text(&text, &name, include_depth)
+        match std::fs::read(path) {
+            Ok(text) => self.load_lines(&text, &name, include_depth, errors),
+            Err(error) => errors.push(unreadable(&name, &error)),
+        }
     }
 
     fn load_words(
@@ -97,6 +118,21 @@ impl Config {
         line: &str,
         place: &Place,
         include_depth: usize,
+        errors: &mut Vec<ConfigError>,
+    ) {
+        if let Err(error) = self.load_directive(words, line, place, include_depth, errors) {
+            errors.push(error);
+        }
+    }
+
+    /// Reads one line. What is wrong with files that it includes goes to `errors`.
+    fn load_directive(
+        &mut self,
+        words: &[Vec<u8>],
+        line: &str,
+        place: &Place,
+        include_depth: usize,
+        errors: &mut Vec<ConfigError>,
     ) -> Result<(), ConfigError> {
         let Some((name, arguments)) = words.split_first() else {
             return Ok(());
@@ -127,7 +163,7 @@ impl Config {
                     );
                 }
                 for path in find_included(pattern) {
-                    self.load_file(&path, include_depth + 1)?;
+                    self.load_file(&path, include_depth + 1, errors);
                 }
             }
             ("rename-command", [_, _]) => self.renames.push(directive),
@@ -147,6 +183,10 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn unreadable(file: &str, error: &std::io::Error) -> ConfigError {
+    ConfigError::Unreadable { file: file.to_owned(), reason: describe_io(error) }
 }
 
 /// An option of the command line as one can type it.

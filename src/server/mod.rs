@@ -9,12 +9,14 @@
 //! | `transaction.rs` | MULTI and EXEC |
 //! | `blocking.rs` | blocked clients: who serves them, and how they stop waiting |
 //! | `background.rs` | what runs by the clock |
+//! | `supervisor.rs` | what systemd is told |
 
 mod background;
 mod blocking;
 mod executor;
 mod loading;
 mod startup;
+mod supervisor;
 mod transaction;
 mod worker;
 

@@ -13,11 +13,13 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::supervisor::{self, Heartbeat};
 use super::worker::{self, Handover, WorkerHandle};
 use super::{background, loading};
 use crate::clock;
 use crate::config::{Config, settings};
 use crate::log::LogError;
+use crate::logging;
 use crate::net::{Listener, bind};
 use crate::process;
 use crate::state::Shared;
@@ -93,6 +95,7 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     let listeners = listen(&config)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("Can't handle SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Can't handle SIGINT"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(system("Can't handle SIGHUP"))?;
     // Whoever handles it gets an error from the write instead: a log as large as the process may write is like a full disk.
     let file_too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
     let _file_too_large = signal(file_too_large).map_err(system("Can't handle SIGXFSZ"))?;
@@ -110,6 +113,9 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
         tracing::info!("Listening on {}", listener.address());
         tokio::spawn(accept(shared.clone(), listener, handles.clone()));
     }
+    let beats = handles.iter().map(|worker| worker.heartbeat.clone()).collect();
+    let watchdog = tokio::spawn(supervisor::feed_watchdog(beats));
+    let report = tokio::spawn(supervisor::report_loading(shared.clone()));
     let mut loading = loading::start(&shared)?;
     let mut background = None;
     loop {
@@ -117,8 +123,14 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
             // It is gone without a word only in a panic, which ends the process.
             Ok(loaded) = &mut loading, if background.is_none() => {
                 loaded?;
+                report.abort();
                 background = Some(tokio::spawn(background::run(shared.clone())));
                 tracing::info!("Ready to accept connections, {workers} worker thread(s)");
+                supervisor::tell_ready();
+                continue;
+            }
+            _ = hangup.recv() => {
+                reopen_log_file();
                 continue;
             }
             _ = terminate.recv() => tracing::info!("Received SIGTERM, ending"),
@@ -127,11 +139,22 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
         }
         break;
     }
+    report.abort();
+    supervisor::tell_stopping();
     if let Some(background) = background {
         background.abort();
     }
     stop(&shared, handles, threads).await;
+    watchdog.abort();
     Ok(())
+}
+
+fn reopen_log_file() {
+    match logging::reopen() {
+        Ok(true) => tracing::info!("Received SIGHUP, the log file was opened anew"),
+        Ok(false) => tracing::info!("Received SIGHUP, and there is no log file to open anew"),
+        Err(error) => tracing::warn!("Received SIGHUP, but the log file can't be opened anew: {error}"),
+    }
 }
 
 /// The file with the process's number, if one is wanted; removed when the server ends.
@@ -212,11 +235,12 @@ fn start_workers(shared: &Arc<Shared>) -> Result<(Vec<WorkerHandle>, Vec<JoinHan
             .map_err(system("Can't start a worker's event loop"))?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let connections = Arc::new(AtomicUsize::new(0));
-        handles.push(WorkerHandle { sender, connections: connections.clone() });
+        let heartbeat = Heartbeat::new();
+        handles.push(WorkerHandle { sender, connections: connections.clone(), heartbeat: heartbeat.clone() });
         let shared = shared.clone();
         let thread = std::thread::Builder::new()
             .name(format!("worker-{number}"))
-            .spawn(move || runtime.block_on(worker::run(shared, receiver, connections)))
+            .spawn(move || runtime.block_on(worker::run(shared, receiver, connections, heartbeat)))
             .map_err(system("Can't start a worker thread"))?;
         threads.push(thread);
     }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::blocking::{deregister, retry};
 use super::executor::{BatchEnd, Executor};
+use super::supervisor::Heartbeat;
 use super::transaction;
 use crate::clock;
 use crate::command::{Blocked, CommandError};
@@ -41,6 +42,8 @@ pub(super) struct WorkerHandle {
     pub(super) sender: mpsc::UnboundedSender<Handover>,
     /// Connections that the thread serves.
     pub(super) connections: Arc<AtomicUsize>,
+    /// Tells that the thread is well.
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// What a connection is and where it stands.
@@ -68,12 +71,14 @@ pub(super) async fn run(
     shared: Arc<Shared>,
     mut receiver: mpsc::UnboundedReceiver<Handover>,
     connections: Arc<AtomicUsize>,
+    heartbeat: Heartbeat,
 ) {
     let worker =
         std::rc::Rc::new(Worker { executor: Executor::new(shared), effects: RefCell::new(Effects::new()) });
     let tasks = LocalSet::new();
     tasks
         .run_until(async {
+            let heartbeat = heartbeat.start();
             while let Some(handover) = receiver.recv().await {
                 let Ok(stream) = tokio::net::TcpStream::from_std(handover.stream) else {
                     worker.executor.shared.clients.remove(handover.handle.id);
@@ -87,6 +92,9 @@ pub(super) async fn run(
                 };
                 let worker = worker.clone();
                 tokio::task::spawn_local(async move { serve(&*worker, stream, connection).await });
+            }
+            if let Some(heartbeat) = heartbeat {
+                heartbeat.abort();
             }
         })
         .await;

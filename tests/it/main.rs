@@ -21,6 +21,7 @@ mod protocol;
 mod redis_files;
 mod rewrite;
 mod scripts;
+mod service;
 mod startup;
 mod threads;
 mod tools;
