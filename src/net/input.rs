@@ -65,7 +65,7 @@ impl Input {
     }
 
     /// The buffer to read into, with room.
-    pub(super) fn for_reading(&mut self) -> &mut Vec<u8> {
+    pub fn for_reading(&mut self) -> &mut Vec<u8> {
         if self.start > 0 {
             self.buf.drain(..self.start);
             self.start = 0;

@@ -36,7 +36,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<oneshot::Receiver<Result<(),
 }
 
 /// Reads the log, and goes on with it.
-fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
+pub(super) fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
     if !shared.config.boolean(settings::APPENDONLY) {
         tell_of_rdb_file(shared);
         shared.set_log(Log::disabled());

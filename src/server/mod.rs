@@ -10,14 +10,18 @@
 //! | `blocking.rs` | blocked clients: who serves them, and how they stop waiting |
 //! | `background.rs` | what runs by the clock |
 //! | `supervisor.rs` | what systemd is told |
+//! | `exercise.rs` | the way of a command without sockets, to count its instructions |
 
 mod background;
 mod blocking;
 mod executor;
+mod exercise;
 mod loading;
 mod startup;
 mod supervisor;
 mod transaction;
 mod worker;
 
+#[doc(hidden)]
+pub use exercise::Exercise;
 pub use startup::{StartupError, run};

@@ -48,21 +48,21 @@ pub(super) struct WorkerHandle {
 
 /// What a connection is and where it stands.
 pub(super) struct Connection {
-    session: Session,
-    decoder: RequestDecoder,
-    waiting: Option<Waiting>,
-    connections: Arc<AtomicUsize>,
+    pub(super) session: Session,
+    pub(super) decoder: RequestDecoder,
+    pub(super) waiting: Option<Waiting>,
+    pub(super) connections: Arc<AtomicUsize>,
 }
 
-enum Waiting {
+pub(super) enum Waiting {
     Blocked { blocked: Blocked, deadline: Option<Instant>, command: usize, since: std::time::Instant },
     Paused,
 }
 
 /// Serves the connections of one thread.
 pub(super) struct Worker {
-    executor: Executor,
-    effects: RefCell<Effects>,
+    pub(super) executor: Executor,
+    pub(super) effects: RefCell<Effects>,
 }
 
 /// Runs a worker thread: serves what comes through `receiver` until that is closed and all

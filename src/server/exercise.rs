@@ -1,0 +1,56 @@
+//! The way of a command without sockets, for what counts its instructions (`benches/instructions`).
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use super::executor::Executor;
+use super::loading;
+use super::worker::{Connection, Worker};
+use crate::clock;
+use crate::config::Config;
+use crate::log::{Effects, LogError};
+use crate::net::{Input, Service};
+use crate::protocol::RequestDecoder;
+use crate::state::{ClientHandle, Session, Shared};
+
+/// A worker and one connection of it, both served by the caller's own thread.
+pub struct Exercise {
+    worker: Worker,
+    connection: Connection,
+    input: Input,
+    output: Vec<u8>,
+}
+
+impl Exercise {
+    /// A worker on an empty keyspace, or on what the log in the current directory holds if the settings want one.
+    ///
+    /// # Errors
+    /// The log cannot be read or continued.
+    pub fn new(config: Config) -> Result<Self, LogError> {
+        let shared = Arc::new(Shared::new(Arc::new(config), 1, 1));
+        loading::load(&shared)?;
+        let session = Session::new(Arc::new(ClientHandle::detached(clock::unix_ms())), true);
+        let connection = Connection {
+            session,
+            decoder: RequestDecoder::new(),
+            waiting: None,
+            connections: Arc::new(AtomicUsize::new(1)),
+        };
+        let worker = Worker { executor: Executor::new(shared), effects: RefCell::new(Effects::new()) };
+        Ok(Self { worker, connection, input: Input::default(), output: Vec::new() })
+    }
+
+    /// Executes requests as if they had come in one read, writes what they append to the log, and returns their replies.
+    pub fn execute(&mut self, requests: &[u8]) -> &[u8] {
+        self.input.for_reading().extend_from_slice(requests);
+        self.output.clear();
+        self.worker.execute(&mut self.connection, &mut self.input, &mut self.output);
+        let log = self.worker.executor.shared.log();
+        if log.written() < self.worker.mark(&self.connection).seen {
+            // A failure is latched, and told to whoever writes next.
+            let _ = log.write_out();
+        }
+        &self.output
+    }
+}
