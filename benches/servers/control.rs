@@ -63,15 +63,22 @@ impl Control {
         }
     }
 
+    /// A field of a section of INFO.
+    pub(crate) fn read_info(&mut self, section: &str, field: &str) -> io::Result<String> {
+        let text = match self.call(&format!("INFO {section}"))? {
+            OwnedFrame::BulkString(text) => String::from_utf8_lossy(&text).into_owned(),
+            other => return Err(Error::other(format!("INFO {section}: not text: {other:?}"))),
+        };
+        let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
+        pairs
+            .find(|(name, _)| *name == field)
+            .map(|(_, value)| value.trim().to_owned())
+            .ok_or_else(|| Error::other(format!("INFO {section} has no {field}")))
+    }
+
     /// Bytes that the server says it has allocated.
     pub(crate) fn read_used_memory(&mut self) -> io::Result<u64> {
-        let text = match self.call("INFO memory")? {
-            OwnedFrame::BulkString(text) => String::from_utf8_lossy(&text).into_owned(),
-            other => return Err(Error::other(format!("INFO memory: not text: {other:?}"))),
-        };
-        let field = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
-        field
-            .and_then(|bytes| bytes.trim().parse().ok())
-            .ok_or_else(|| Error::other("INFO memory has no used_memory"))
+        let bytes = self.read_info("memory", "used_memory")?;
+        bytes.parse().map_err(|_| Error::other(format!("used_memory is {bytes}")))
     }
 }

@@ -6,7 +6,8 @@ use crate::entries::{IdStyle, SEED, Shape};
 use crate::fill::{GROUP, KEY, acknowledge, fill_small_streams, fill_stream, read_all, shuffle_ids};
 use crate::machine::Cores;
 use crate::options::Scale;
-use crate::process::{Peer, Persistence, Placing, Server};
+use crate::peers::Peer;
+use crate::process::{Persistence, Placing, Server, Setup};
 use crate::requests::encode_request;
 use fastrand::Rng;
 use hdrhistogram::Histogram;
@@ -92,7 +93,7 @@ impl DurabilityRun {
 
 /// A directory with a log of plain commands.
 fn write_directory(writer: &Peer, cores: Cores, entries: u64) -> Outcome<TempDir> {
-    let server = Server::start(writer, Persistence::AofNoSync, Placing::Pinned(cores), None)?;
+    let server = Server::start(writer, Setup::of(Persistence::AofNoSync), Placing::Pinned(cores), None)?;
     let mut control = server.control()?;
     let address = server.address();
     fill_stream(address, IdStyle::Bursty, Shape::Order, entries)?;
@@ -106,9 +107,10 @@ fn write_directory(writer: &Peer, cores: Cores, entries: u64) -> Outcome<TempDir
 
 fn measure_recovery(peer: &Peer, cores: Cores, directory: &Path, entries: u64) -> Outcome<DurabilityRun> {
     let started = Instant::now();
-    let server = Server::start(peer, Persistence::AofNoSync, Placing::Pinned(cores), Some(directory))?;
+    let server =
+        Server::start(peer, Setup::of(Persistence::AofNoSync), Placing::Pinned(cores), Some(directory))?;
     let wall = started.elapsed().saturating_sub(server.copied_in());
-    let cpu = server.read_cpu()?;
+    let cpu = server.read_cpu()?.ok_or("its process is not known")?;
     let mut control = server.control()?;
     for (what, found, expected) in [
         ("entries", control.call_integer(&format!("XLEN {KEY}"))?, entries),
@@ -124,7 +126,7 @@ fn measure_recovery(peer: &Peer, cores: Cores, directory: &Path, entries: u64) -
 
 fn measure_rewrite(peer: &Peer, cores: Cores, entries: u64, adds_per_s: u64) -> Outcome<DurabilityRun> {
     // On all cores: a rewrite takes place beside the threads that serve clients.
-    let server = Server::start(peer, Persistence::AofEverysec, Placing::Free(cores), None)?;
+    let server = Server::start(peer, Setup::of(Persistence::AofEverysec), Placing::Free(cores), None)?;
     fill_stream(server.address(), IdStyle::Bursty, Shape::Value16, entries)?;
     let mut control = server.control()?;
     // Its own log's writing is done, and pages have gone out.
@@ -146,7 +148,7 @@ fn measure_rewrite(peer: &Peer, cores: Cores, entries: u64, adds_per_s: u64) -> 
     let started = Instant::now();
     let without = pace(&|| Ok(started.elapsed() > Duration::from_secs(5)))?;
 
-    let before = server.read_resident_bytes()?;
+    let before = server.read_resident_bytes()?.ok_or("its process is not known")?;
     let started = Instant::now();
     control.call("BGREWRITEAOF")?;
     let (control, most) = (std::cell::RefCell::new(control), std::cell::Cell::new(before));

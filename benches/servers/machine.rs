@@ -70,6 +70,23 @@ pub(crate) fn read_stolen_ticks(core: usize) -> u64 {
     line.split_whitespace().nth(8).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
 }
 
+/// Whether the process of this number, on this machine, listens at the port. A number that a server in a container or on
+/// another machine tells is another process's here.
+pub(crate) fn listens_at(process: u32, port: u16) -> bool {
+    const LISTENING: &str = "0A";
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let suffix = format!(":{port:04X}");
+    let lines = tables.iter().flat_map(|table| table.lines());
+    let inodes: Vec<String> = lines
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields.len() > 9 && fields[1].ends_with(&suffix) && fields[3] == LISTENING)
+        .map(|fields| format!("socket:[{}]", fields[9]))
+        .collect();
+    let Ok(files) = fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    let mut links = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
+    links.any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
+}
+
 /// What a reader must know of the machine to judge the figures.
 #[derive(Debug)]
 pub(crate) struct Machine {

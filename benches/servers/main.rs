@@ -9,23 +9,32 @@
 mod control;
 mod durability;
 mod entries;
+mod fanout;
 mod fill;
 mod load;
 mod machine;
 mod memory;
+mod open;
 mod options;
+mod peers;
 mod process;
+mod rate;
 mod replies;
 mod report;
 mod requests;
 mod speed;
+mod speed_cases;
 mod statistics;
 
 use crate::durability::{DURABILITY_CASES, DurabilityRun};
+use crate::machine::Cores;
 use crate::memory::{MEMORY_CASES, MemoryRun};
+use crate::open::{CALIBRATION, OPEN_CASES, OpenRun};
 use crate::options::Options;
+use crate::peers::Peer;
 use crate::report::Report;
-use crate::speed::{SPEED_CASES, SpeedRun};
+use crate::speed::SpeedRun;
+use crate::speed_cases::SPEED_CASES;
 use std::process::ExitCode;
 
 /// Any failure ends the program with one line; nobody matches on the kinds.
@@ -52,6 +61,8 @@ fn check_self() {
     entries::check_shapes();
     statistics::check_medians();
     options::check_parsing();
+    rate::check_deliveries();
+    report::check_drawing();
     println!("bench servers: own checks passed (run `cargo bench --bench servers` to measure)");
 }
 
@@ -61,70 +72,117 @@ fn measure(arguments: &[String]) -> Outcome<()> {
         print!("{}", options::HELP);
         return Ok(());
     }
+    let names: Vec<(&str, &str)> = list_cases();
     if options.list {
-        for case in SPEED_CASES {
-            println!("{:<24} {}", case.name, case.what);
-        }
-        for case in MEMORY_CASES {
-            println!("{:<24} {}", case.name, case.what);
-        }
-        for case in DURABILITY_CASES {
-            println!("{:<24} {}", case.name, case.what);
-        }
+        names.iter().for_each(|(name, what)| println!("{name:<24} {what}"));
         return Ok(());
     }
-    let speed_names = SPEED_CASES.iter().map(|case| case.name);
-    let names: Vec<&str> = speed_names
-        .chain(MEMORY_CASES.iter().map(|case| case.name))
-        .chain(DURABILITY_CASES.iter().map(|case| case.name))
-        .collect();
-    let speed_cases: Vec<_> = SPEED_CASES.iter().filter(|case| options.selects(case.name, &names)).collect();
-    let memory_cases: Vec<_> =
-        MEMORY_CASES.iter().filter(|case| options.selects(case.name, &names)).collect();
-    let durability_cases: Vec<_> =
-        DURABILITY_CASES.iter().filter(|case| options.selects(case.name, &names)).collect();
-    if speed_cases.is_empty() && memory_cases.is_empty() && durability_cases.is_empty() {
+    let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    let is_wanted = |name: &str| options.selects(name, &all);
+    if !all.iter().any(|name| is_wanted(name)) {
         return Err("no case has such a name; --list shows them".into());
     }
-
-    let peers = process::find_peers(&options)?;
+    let peers = peers::find_peers(&options)?;
     let cores = machine::choose_cores(options.server_core, options.load_core)?;
     let mut report = Report::create(&options, &peers, cores)?;
-
-    // A B A B: neighbours in time share whatever else the machine was doing, and are compared with each other.
-    for case in speed_cases {
-        for round in 0..options.rounds {
-            for peer in &peers {
-                eprintln!("{} round {} of {}: {}", case.name, round + 1, options.rounds, peer.name);
-                let run = SpeedRun::measure(case, peer, cores, options.scale())
-                    .map_err(|error| format!("{} on {}: {error}", case.name, peer.name))?;
-                report.add_speed(case, peer, round, run)?;
-            }
-        }
-    }
+    measure_speed(&options, &is_wanted, &peers, cores, &mut report)?;
+    measure_open(&options, &is_wanted, &peers, cores, &mut report)?;
     // Bytes do not depend on what else runs: two rounds show that they repeat.
-    for case in memory_cases {
+    for case in MEMORY_CASES.iter().filter(|case| is_wanted(case.name)) {
         for round in 0..options.rounds.min(2) {
             for peer in &peers {
-                eprintln!("{} round {}: {}", case.name, round + 1, peer.name);
+                announce(case.name, round, peer);
                 let run = MemoryRun::measure(case, peer, cores, options.scale())
-                    .map_err(|error| format!("{} on {}: {error}", case.name, peer.name))?;
+                    .map_err(naming(case.name, peer))?;
                 report.add_memory(case, peer, round, run)?;
             }
         }
     }
-    for case in durability_cases {
-        // What redis-server wrote is read by all; without one, each peer reads what the first wrote.
-        let writer = peers.iter().find(|peer| peer.name == "redis").unwrap_or(&peers[0]);
+    // What redis-server wrote is read by all; without one, each peer reads what the first wrote.
+    let started: Vec<&Peer> = peers.iter().filter(|peer| peer.is_started()).collect();
+    let writer = started.iter().find(|peer| peer.name == "redis").or(started.first());
+    for case in DURABILITY_CASES.iter().filter(|case| is_wanted(case.name)) {
         let mut written = None;
         for round in 0..options.rounds.min(3) {
-            for peer in &peers {
-                eprintln!("{} round {}: {}", case.name, round + 1, peer.name);
+            for peer in &started {
+                announce(case.name, round, peer);
+                let writer = writer.ok_or("nobody can write")?;
                 let run = DurabilityRun::measure(case, peer, cores, options.scale(), &mut written, writer)
-                    .map_err(|error| format!("{} on {}: {error}", case.name, peer.name))?;
+                    .map_err(naming(case.name, peer))?;
                 report.add_durability(case, peer, round, run)?;
             }
         }
     }
     report.finish()
+}
+
+fn measure_speed(
+    options: &Options,
+    is_wanted: &dyn Fn(&str) -> bool,
+    peers: &[Peer],
+    cores: Cores,
+    report: &mut Report,
+) -> Outcome<()> {
+    for case in SPEED_CASES.iter().filter(|case| is_wanted(case.name)) {
+        // A B A B: neighbours in time share whatever else the machine was doing, and are compared with each other.
+        for round in 0..options.rounds {
+            for peer in peers {
+                announce(case.name, round, peer);
+                let run =
+                    SpeedRun::measure(case, peer, cores, options.scale()).map_err(naming(case.name, peer))?;
+                if let Some(run) = run {
+                    report.add_speed(case, peer, round, run)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn measure_open(
+    options: &Options,
+    is_wanted: &dyn Fn(&str) -> bool,
+    peers: &[Peer],
+    cores: Cores,
+    report: &mut Report,
+) -> Outcome<()> {
+    if !OPEN_CASES.iter().any(|case| is_wanted(case.name)) {
+        return Ok(());
+    }
+    // All get the same rates: shares of what redis-server, or else the last peer, reaches now.
+    let base = peers.iter().find(|peer| peer.name == "redis").or(peers.last()).ok_or("nobody to measure")?;
+    let closed = SPEED_CASES.iter().find(|case| case.name == CALIBRATION).ok_or("no such case")?;
+    eprintln!("the rate of {} in a closed loop", base.name);
+    let run = SpeedRun::measure(closed, base, cores, options.scale()).map_err(naming(closed.name, base))?;
+    let rate_per_s = run.ok_or("it cannot be measured")?.commands_per_s();
+    for case in OPEN_CASES.iter().filter(|case| is_wanted(case.name)) {
+        for round in 0..options.rounds {
+            for peer in peers {
+                announce(case.name, round, peer);
+                let run = OpenRun::measure(case, peer, cores, options.scale(), rate_per_s)
+                    .map_err(naming(case.name, peer))?;
+                report.add_open(case, peer, round, run)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Names, and what they are.
+fn list_cases() -> Vec<(&'static str, &'static str)> {
+    let mut names: Vec<_> = SPEED_CASES.iter().map(|case| (case.name, case.what)).collect();
+    names.extend(OPEN_CASES.iter().map(|case| (case.name, case.what)));
+    names.extend(MEMORY_CASES.iter().map(|case| (case.name, case.what)));
+    names.extend(DURABILITY_CASES.iter().map(|case| (case.name, case.what)));
+    names
+}
+
+fn announce(case: &str, round: u32, peer: &Peer) {
+    eprintln!("{case} round {}: {}", round + 1, peer.name);
+}
+
+/// Says which run an error is of.
+fn naming(case: &str, peer: &Peer) -> impl Fn(Box<dyn std::error::Error>) -> Box<dyn std::error::Error> {
+    let (case, peer) = (case.to_owned(), peer.name.clone());
+    move |error| format!("{case} on {peer}: {error}").into()
 }

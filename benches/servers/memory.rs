@@ -6,7 +6,9 @@ use crate::entries::{IdStyle, Shape};
 use crate::fill::{GROUP, KEY, acknowledge, fill_small_streams, fill_stream, read_all, shuffle_ids};
 use crate::machine::Cores;
 use crate::options::Scale;
-use crate::process::{Peer, Persistence, Placing, Server};
+use crate::peers::Peer;
+use crate::process::{Persistence, Placing, Server, Setup};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::Duration;
 
 /// Consumers that the pending entries are spread over.
@@ -43,6 +45,8 @@ enum Held {
     Acknowledged,
     /// Streams of one entry.
     SmallStreams,
+    /// Connections that have said something once.
+    Connections,
 }
 
 const fn case(
@@ -107,6 +111,7 @@ pub(crate) const MEMORY_CASES: &[MemoryCase] = &[
         100_000,
         [None, ratio(0.6)],
     ),
+    case("mem-connections", "per idle connection", Held::Connections, 10_000, [None, bytes(10_240.0)]),
 ];
 
 /// What one run of a case on one server gave. Growth may be negative: memory was given back.
@@ -115,13 +120,13 @@ pub(crate) struct MemoryRun {
     pub(crate) items: u64,
     /// By the server's own account, `used_memory` of INFO.
     pub(crate) used_growth: i64,
-    /// By the kernel's account, pages in RAM.
-    pub(crate) resident_growth: i64,
+    /// By the kernel's account, pages in RAM; none of a server on another machine.
+    pub(crate) resident_growth: Option<i64>,
 }
 
 impl MemoryRun {
     pub(crate) fn measure(case: &MemoryCase, peer: &Peer, cores: Cores, scale: Scale) -> Outcome<MemoryRun> {
-        let server = Server::start(peer, Persistence::Off, Placing::Pinned(cores), None)?;
+        let server = Server::start(peer, Setup::of(Persistence::Off), Placing::Pinned(cores), None)?;
         let mut control = server.control()?;
         let items = scale.of(case.items);
         let (address, ids) = (server.address(), IdStyle::Bursty);
@@ -130,6 +135,7 @@ impl MemoryRun {
             control.call(&format!("XGROUP CREATE {KEY} {GROUP} 0"))?;
         }
         let before = read_memory(&server, &mut control)?;
+        let mut idle = Vec::new();
         match case.held {
             Held::Entries(shape) => fill_stream(address, ids, shape, items)?,
             Held::Pending => read_all(address, items, CONSUMERS)?,
@@ -139,27 +145,48 @@ impl MemoryRun {
                 acknowledge(address, &shuffle_ids(Shape::Value16, items))?;
             }
             Held::SmallStreams => fill_small_streams(address, Shape::Value16, items)?,
+            Held::Connections => {
+                raise_open_files(items + 1000)?;
+                for _ in 0..items {
+                    let mut connection = Control::connect(address)?;
+                    connection.call("PING")?;
+                    idle.push(connection);
+                }
+            }
         }
         let after = read_memory(&server, &mut control)?;
         case.check_outcome(&mut control, items)?;
-        Ok(MemoryRun { items, used_growth: after.0 - before.0, resident_growth: after.1 - before.1 })
+        let resident_growth = after.1.zip(before.1).map(|(after, before)| after - before);
+        Ok(MemoryRun { items, used_growth: after.0 - before.0, resident_growth })
     }
 
     pub(crate) fn used_bytes_per_item(&self) -> f64 {
         self.used_growth as f64 / self.items as f64
     }
 
+    /// Not a number where it is not known.
     pub(crate) fn resident_bytes_per_item(&self) -> f64 {
-        self.resident_growth as f64 / self.items as f64
+        self.resident_growth.map_or(f64::NAN, |growth| growth as f64 / self.items as f64)
     }
 }
 
 /// `used_memory` and resident bytes.
-fn read_memory(server: &Server, control: &mut Control) -> Outcome<(i64, i64)> {
+fn read_memory(server: &Server, control: &mut Control) -> Outcome<(i64, Option<i64>)> {
     // The connections of the last load close, and their buffers go, in the server's own time.
     std::thread::sleep(Duration::from_millis(300));
     let used = i64::try_from(control.read_used_memory()?)?;
-    Ok((used, i64::try_from(server.read_resident_bytes()?)?))
+    let resident = server.read_resident_bytes()?.map(i64::try_from).transpose()?;
+    Ok((used, resident))
+}
+
+/// Lets this process, and the servers that it starts, have so many files open.
+fn raise_open_files(count: u64) -> Outcome<()> {
+    let limits = getrlimit(Resource::Nofile);
+    if limits.current.is_none_or(|current| current >= count) {
+        return Ok(());
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(count), maximum: limits.maximum })
+        .map_err(|error| format!("{count} open files are not allowed here: {error}").into())
 }
 
 impl MemoryCase {
@@ -169,6 +196,11 @@ impl MemoryCase {
             Held::Pending => check_count("pending entries", control.count_pending(KEY, GROUP)?, items),
             Held::Acknowledged => check_count("pending entries", control.count_pending(KEY, GROUP)?, 0),
             Held::SmallStreams => check_count("keys", control.call_integer("DBSIZE")?, items),
+            // Those, the one that asks, and perhaps one of the last load that is not closed yet.
+            Held::Connections => {
+                let count: u64 = control.read_info("clients", "connected_clients")?.parse()?;
+                check_count("connections", count.clamp(items, items + 2), count)
+            }
         }
     }
 }

@@ -11,8 +11,13 @@ cargo bench --bench servers -- [options]
   --quick              a tenth of the commands: checks that all works, its figures are rough
   --peer NAME=PATH     add a server that takes redis-server's arguments, or set the path of one named as a default
                        (millstream, redis, valkey); may be repeated
+  --address NAME=HOST:PORT
+                       measure a server that runs already, here or elsewhere; it must be empty and is emptied after
+                       each run. CPU and resident bytes are known only of one on this machine; cases that want
+                       servers with settings of their own leave it out. May be repeated
   --no-millstream      leave millstream out: measure the peers alone
   --out DIR            where the results go (default target/bench-servers)
+  --docs               put the tables and the charts into docs/ too
   --server-core N      the core that servers are pinned to, with all their threads
   --load-core N        the core that the load is pinned to
   --list               name the cases and end
@@ -26,7 +31,11 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// Name and path, in the order given.
     pub(crate) peers: Vec<(String, PathBuf)>,
+    /// Name, and host and port, in the order given.
+    pub(crate) addresses: Vec<(String, String)>,
     pub(crate) no_millstream: bool,
+    /// Whether the figures go into `docs/`.
+    pub(crate) docs: bool,
     pub(crate) out: Option<PathBuf>,
     pub(crate) server_core: Option<usize>,
     pub(crate) load_core: Option<usize>,
@@ -48,7 +57,12 @@ impl Options {
                 "--only" => options.only.push(value()?),
                 "--rounds" => rounds = Some(parse_number::<u32>(argument, &value()?)?.max(1)),
                 "--quick" => options.quick = true,
-                "--peer" => options.peers.push(parse_peer(&value()?)?),
+                "--peer" => {
+                    let (name, path) = parse_pair(argument, "PATH", &value()?)?;
+                    options.peers.push((name, path.into()));
+                }
+                "--address" => options.addresses.push(parse_pair(argument, "HOST:PORT", &value()?)?),
+                "--docs" => options.docs = true,
                 "--no-millstream" => options.no_millstream = true,
                 "--out" => options.out = Some(value()?.into()),
                 "--server-core" => options.server_core = Some(parse_number(argument, &value()?)?),
@@ -96,10 +110,12 @@ fn parse_number<N: std::str::FromStr>(argument: &str, text: &str) -> Outcome<N> 
     text.parse().map_err(|_| format!("{argument} wants a number, not {text}").into())
 }
 
-fn parse_peer(text: &str) -> Outcome<(String, PathBuf)> {
+fn parse_pair(argument: &str, wanted: &str, text: &str) -> Outcome<(String, String)> {
     match text.split_once('=') {
-        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
-        _ => Err(format!("--peer wants NAME=PATH, not {text}").into()),
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err(format!("{argument} wants NAME={wanted}, not {text}").into()),
     }
 }
 
@@ -112,7 +128,9 @@ pub(crate) fn check_parsing() {
     let all = ["xadd-p1", "xadd-p16", "mem-order"];
     assert_eq!(all.map(|case| options.selects(case, &all)), [true, false, true]);
     assert_eq!(parse("--rounds 7").expect("valid arguments").rounds, 7);
-    for wrong in ["--rounds", "--rounds x", "--peer old", "--speed"] {
+    let options = parse("--address far=10.0.0.1:6379").expect("valid arguments");
+    assert_eq!(options.addresses, [("far".to_owned(), "10.0.0.1:6379".to_owned())]);
+    for wrong in ["--address x", "--rounds", "--rounds x", "--peer old", "--speed"] {
         assert!(parse(wrong).is_err(), "{wrong} was taken");
     }
 }

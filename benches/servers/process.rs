@@ -1,73 +1,19 @@
-//! Servers as child processes: which there are, starting, what CPU and memory they used, stopping.
+//! A server during one run: starting it, what CPU and memory it used, stopping it.
 
 use crate::Outcome;
 use crate::control::Control;
 use crate::machine::{self, Cores, parse_schedstat};
-use crate::options::Options;
+use crate::peers::{Origin, Peer};
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The name of the server that this repository builds.
-pub(crate) const MILLSTREAM: &str = "millstream";
-
 /// How long a server may take to answer its first PING.
 const START_LIMIT: Duration = Duration::from_secs(120);
-
-/// A server program that takes redis-server's arguments.
-#[derive(Debug)]
-pub(crate) struct Peer {
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
-    pub(crate) version: String,
-}
-
-/// Millstream, redis-server, valkey-server if there is one, and those that were given. The order is that of the runs.
-pub(crate) fn find_peers(options: &Options) -> Outcome<Vec<Peer>> {
-    let mut wanted: Vec<(String, PathBuf)> = Vec::new();
-    if !options.no_millstream {
-        wanted.push((MILLSTREAM.to_owned(), env!("CARGO_BIN_EXE_millstream").into()));
-    }
-    for (name, program) in [("redis", "redis-server"), ("valkey", "valkey-server")] {
-        wanted.extend(find_in_path(program).map(|path| (name.to_owned(), path)));
-    }
-    for (name, path) in &options.peers {
-        match wanted.iter_mut().find(|(known, _)| known == name) {
-            Some(known) => known.1 = path.clone(),
-            None => wanted.push((name.clone(), path.clone())),
-        }
-    }
-    if wanted.is_empty() {
-        return Err("no server to measure: redis-server is not in PATH and no --peer was given".into());
-    }
-    wanted
-        .into_iter()
-        .map(|(name, path)| {
-            let version = read_version(&path)?;
-            Ok(Peer { name, path, version })
-        })
-        .collect()
-}
-
-fn find_in_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|directory| directory.join(program))
-        .find(|candidate| candidate.is_file())
-}
-
-fn read_version(path: &Path) -> Outcome<String> {
-    let output = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
-}
 
 /// What a server keeps on disk during a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,40 +76,72 @@ impl Persistence {
     }
 }
 
-/// What the servers are started with besides a port and a directory.
-pub(crate) fn list_arguments(peer: &Peer, persistence: Persistence) -> Vec<&'static str> {
-    let mut arguments = persistence.arguments().to_vec();
-    // Also another build of it, given under another name.
-    if peer.name == MILLSTREAM || peer.version.starts_with(MILLSTREAM) {
-        arguments.extend(["--worker-threads", "1"]);
+/// What a case wants of the servers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Setup {
+    pub(crate) persistence: Persistence,
+    /// Of millstream; the others take no such number.
+    pub(crate) worker_threads: u32,
+}
+
+impl Setup {
+    pub(crate) const fn of(persistence: Persistence) -> Setup {
+        Setup { persistence, worker_threads: 1 }
     }
-    arguments
+
+    /// What the servers are started with besides a port and a directory.
+    pub(crate) fn list_arguments(self, peer: &Peer) -> Vec<String> {
+        if !peer.is_started() {
+            return Vec::new();
+        }
+        let mut arguments: Vec<String> =
+            self.persistence.arguments().iter().map(|&argument| argument.to_owned()).collect();
+        // Ten thousand connections and those that look on.
+        arguments.extend(["--maxclients".to_owned(), "10100".to_owned()]);
+        if peer.is_millstream() {
+            arguments.extend(["--worker-threads".to_owned(), self.worker_threads.to_string()]);
+        }
+        arguments
+    }
 }
 
 /// CPU that a server's threads used up to some moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CpuUse {
     /// Time on the CPU, by the scheduler's own account.
     pub(crate) run_ns: u64,
     /// Time ready to run while something else had the core: other programs' noise.
     pub(crate) wait_ns: u64,
-    /// User and system time in the kernel's clock ticks of 10 ms, as a cross-check of `run_ns`.
-    pub(crate) ticks: u64,
+    /// Time in user and in kernel mode, in the kernel's clock ticks of 10 ms.
+    pub(crate) user_ticks: u64,
+    pub(crate) system_ticks: u64,
 }
 
 impl CpuUse {
+    pub(crate) fn plus(self, other: CpuUse) -> CpuUse {
+        CpuUse {
+            run_ns: self.run_ns + other.run_ns,
+            wait_ns: self.wait_ns + other.wait_ns,
+            user_ticks: self.user_ticks + other.user_ticks,
+            system_ticks: self.system_ticks + other.system_ticks,
+        }
+    }
+
     pub(crate) fn since(self, earlier: CpuUse) -> CpuUse {
         CpuUse {
             run_ns: self.run_ns.saturating_sub(earlier.run_ns),
             wait_ns: self.wait_ns.saturating_sub(earlier.wait_ns),
-            ticks: self.ticks.saturating_sub(earlier.ticks),
+            user_ticks: self.user_ticks.saturating_sub(earlier.user_ticks),
+            system_ticks: self.system_ticks.saturating_sub(earlier.system_ticks),
         }
     }
 }
 
-/// A running server in a directory of its own. It is killed, and the directory removed, when this is dropped.
+/// A running server. One that was started here is killed when this is dropped, and its directory removed; another is emptied.
 pub(crate) struct Server {
-    child: Child,
+    child: Option<Child>,
+    /// Whose accounts are read; none of a server on another machine.
+    process: Option<u32>,
     address: SocketAddr,
     /// Gone once it is kept beyond the server.
     directory: Option<TempDir>,
@@ -172,12 +150,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts `peer` on a free port of the loopback interface, in a copy of `data` or an empty directory, and waits until it answers.
-    pub(crate) fn start(
-        peer: &Peer,
-        persistence: Persistence,
-        placing: Placing,
-        data: Option<&Path>,
-    ) -> Outcome<Server> {
+    pub(crate) fn start(peer: &Peer, setup: Setup, placing: Placing, data: Option<&Path>) -> Outcome<Server> {
+        let path = match &peer.origin {
+            Origin::Started(path) => path,
+            Origin::Running(address) => return Server::borrow(*address, placing),
+        };
         let directory = tempfile::Builder::new().prefix("bench-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let copying = Instant::now();
         if let Some(data) = data {
@@ -189,11 +166,11 @@ impl Server {
         let copied_in = copying.elapsed();
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let output = File::create(directory.path().join("output"))?;
-        let mut command = Command::new(&peer.path);
+        let mut command = Command::new(path);
         command
             .args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--dir"])
             .arg(directory.path());
-        command.args(list_arguments(peer, persistence));
+        command.args(setup.list_arguments(peer));
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         // A child starts with its parent's affinity, so every thread of the server has it from the first instruction.
         let (Placing::Pinned(cores) | Placing::Free(cores)) = placing;
@@ -203,16 +180,37 @@ impl Server {
         }
         let spawned = command.spawn();
         machine::pin_to(&[cores.load])?;
-        let child = spawned.map_err(|error| format!("{}: {error}", peer.path.display()))?;
-        let mut server = Server { child, address, directory: Some(directory), copied_in };
+        let child = spawned.map_err(|error| format!("{}: {error}", path.display()))?;
+        let process = Some(child.id());
+        let mut server =
+            Server { child: Some(child), process, address, directory: Some(directory), copied_in };
         server.await_ready()?;
         Ok(server)
+    }
+
+    /// Takes a server that runs already, if nobody's data is in it.
+    fn borrow(address: SocketAddr, placing: Placing) -> Outcome<Server> {
+        let (Placing::Pinned(cores) | Placing::Free(cores)) = placing;
+        machine::pin_to(&[cores.load])?;
+        let mut control = Control::connect(address)?;
+        let keys = control.call_integer("DBSIZE")?;
+        if keys > 0 {
+            return Err(format!(
+                "the server at {address} holds {keys} keys; it is emptied after each run, so it must be empty"
+            )
+            .into());
+        }
+        let named = control.read_info("server", "process_id").ok().and_then(|id| id.parse().ok());
+        let process = named.filter(|id| machine::listens_at(*id, address.port()));
+        Ok(Server { child: None, process, address, directory: None, copied_in: Duration::ZERO })
     }
 
     fn await_ready(&mut self) -> Outcome<()> {
         let started = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(child) = &mut self.child
+                && let Some(status) = child.try_wait()?
+            {
                 return Err(format!("it ended at once ({status}); it said:\n{}", self.read_output()).into());
             }
             if self.control().is_ok_and(|mut control| control.call("PING").is_ok()) {
@@ -249,17 +247,25 @@ impl Server {
 
     /// Kills it, and hands its directory over.
     pub(crate) fn kill_and_keep(mut self) -> Outcome<TempDir> {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        self.directory.take().ok_or_else(|| "it was handed over before".into())
+        self.kill();
+        self.directory.take().ok_or_else(|| "it has no directory to hand over".into())
     }
 
-    /// The sum over the server's threads, and the whole process's ticks.
+    /// Nothing that the server might still write is wanted. A failure means that it has already ended.
+    fn kill(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// The sum over the server's threads; none of a server on another machine.
     ///
     /// A sleeping thread's account is complete, a running one's up to its last tick: give a server a moment to
     /// go to sleep before reading this.
-    pub(crate) fn read_cpu(&self) -> Outcome<CpuUse> {
-        let process = format!("/proc/{}", self.child.id());
+    pub(crate) fn read_cpu(&self) -> Outcome<Option<CpuUse>> {
+        let Some(id) = self.process else { return Ok(None) };
+        let process = format!("/proc/{id}");
         let (mut run_ns, mut wait_ns) = (0, 0);
         for task in fs::read_dir(format!("{process}/task"))? {
             let (run, wait) = parse_schedstat(&fs::read_to_string(task?.path().join("schedstat"))?)?;
@@ -270,27 +276,35 @@ impl Server {
         // The second field is the program's name in parentheses and may hold anything; user and system time are the
         // 14th and 15th fields, the 12th and 13th after it.
         let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-        let ticks =
-            after_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Ok(CpuUse { run_ns, wait_ns, ticks })
+        let mut ticks = after_name.split(' ').skip(11).map(|ticks| ticks.parse::<u64>().unwrap_or(0));
+        let (user_ticks, system_ticks) = (ticks.next().unwrap_or(0), ticks.next().unwrap_or(0));
+        Ok(Some(CpuUse { run_ns, wait_ns, user_ticks, system_ticks }))
     }
 
-    /// Bytes of the server's memory that are in RAM.
-    pub(crate) fn read_resident_bytes(&self) -> Outcome<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        Ok(find_kib(&status, "VmRSS:").ok_or("no resident size in the process's status")? * 1024)
+    /// The same, a few milliseconds after everything was answered: the server's threads sleep, and their accounts are complete.
+    pub(crate) fn read_settled_cpu(&self) -> Outcome<Option<CpuUse>> {
+        std::thread::sleep(Duration::from_millis(5));
+        self.read_cpu()
+    }
+
+    /// Bytes of the server's memory that are in RAM; none of a server on another machine.
+    pub(crate) fn read_resident_bytes(&self) -> Outcome<Option<u64>> {
+        let Some(id) = self.process else { return Ok(None) };
+        let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+        Ok(Some(find_kib(&status, "VmRSS:").ok_or("no resident size in the process's status")? * 1024))
     }
 
     /// The same, with what its child processes (a rewrite that was forked off) have for themselves alone.
     pub(crate) fn read_resident_bytes_with_children(&self) -> Outcome<u64> {
-        let id = self.child.id();
+        let id = self.process.ok_or("its process is not known")?;
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         let own = |child: &str| {
             // Gone meanwhile, it has nothing.
             let text = fs::read_to_string(format!("/proc/{child}/smaps_rollup")).unwrap_or_default();
             find_kib(&text, "Private_Dirty:").unwrap_or(0) * 1024
         };
-        Ok(self.read_resident_bytes()? + children.split_whitespace().map(own).sum::<u64>())
+        let server = self.read_resident_bytes()?.unwrap_or(0);
+        Ok(server + children.split_whitespace().map(own).sum::<u64>())
     }
 }
 
@@ -302,8 +316,11 @@ fn find_kib(text: &str, label: &str) -> Option<u64> {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing that the server might still write is wanted. A failure means that it has already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if self.child.is_some() {
+            self.kill();
+        } else if let Ok(mut control) = self.control() {
+            // What is left in it makes the next run refuse it.
+            let _ = control.call("FLUSHALL");
+        }
     }
 }
