@@ -8,7 +8,10 @@ mod cases;
 mod layers;
 mod report;
 
-// What the servers are sent is what is executed here.
+// What the servers are sent is what is executed here, and the figures go to the same page.
+#[allow(dead_code)]
+#[path = "../servers/docs.rs"]
+mod docs;
 #[allow(dead_code)]
 #[path = "../servers/entries.rs"]
 mod entries;
@@ -32,6 +35,7 @@ cargo bench --bench instructions [-- VERB] [--only CASE]
 
   (no verb)     count, and show where the instructions go
   check         count, and compare with benches/instructions/baseline.json: fails where more than 5 % are added
+  docs          count, and put the table into docs/performance.md
   update        count, and write that file
   --only CASE   the cases whose names contain CASE
   --list        name the cases and end
@@ -60,7 +64,7 @@ fn run(arguments: &[String]) -> Outcome<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             "--only" => only = Some(rest.next().ok_or("--only wants a case")?.as_str()),
-            "check" | "update" => verb = Some(argument.as_str()),
+            "check" | "docs" | "update" => verb = Some(argument.as_str()),
             "--list" => {
                 CASES.iter().for_each(|case| println!("{:<24} {}", case.name, case.what));
                 return Ok(ExitCode::SUCCESS);
@@ -84,9 +88,10 @@ fn run(arguments: &[String]) -> Outcome<ExitCode> {
     }
     match verb {
         Some("check") => report::check(&counts),
+        Some("docs") if only.is_none() => report::show(&counts, true),
         Some("update") if only.is_none() => report::update(&counts),
-        Some("update") => Err("update wants all cases".into()),
-        _ => report::show(&counts),
+        Some(verb) => Err(format!("{verb} wants all cases").into()),
+        None => report::show(&counts, false),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::Outcome;
 use crate::callgrind::Profile;
 use crate::cases::Case;
+use crate::docs;
 use crate::layers::Layer;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -21,8 +22,13 @@ fn baseline_path() -> PathBuf {
 }
 
 /// Prints the split over the layers and keeps it, with the functions, in `target/bench-instructions/`.
-pub(crate) fn show(counts: &[(&Case, Profile)]) -> Outcome<ExitCode> {
-    let mut text = String::from("Instructions per command, user space, by callgrind.\n\n| case | total |");
+pub(crate) fn show(counts: &[(&Case, Profile)], in_docs: bool) -> Outcome<ExitCode> {
+    let mut text = format!(
+        "Instructions per command in user space; {}, {}, {}.\n\n| case | total |",
+        std::env::consts::ARCH,
+        first_line("rustc", "--version"),
+        first_line("valgrind", "--version"),
+    );
     Layer::ALL.iter().try_for_each(|layer| write!(text, " {} |", layer.name()))?;
     writeln!(text, "\n|---|{}", "---:|".repeat(Layer::ALL.len() + 1))?;
     for (case, profile) in counts {
@@ -33,6 +39,9 @@ pub(crate) fn show(counts: &[(&Case, Profile)]) -> Outcome<ExitCode> {
         writeln!(text)?;
     }
     print!("{text}");
+    if in_docs {
+        docs::replace_marked("instructions", &text)?;
+    }
     for (case, profile) in counts {
         writeln!(text, "\n{}:\n", case.name)?;
         for (function, cost) in profile.functions.iter().take(FUNCTIONS) {

@@ -7,6 +7,7 @@
 //! checks its own parts, since a load generator that miscounts replies makes every figure worthless.
 
 mod control;
+mod docs;
 mod durability;
 mod entries;
 mod fanout;

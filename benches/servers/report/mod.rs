@@ -2,7 +2,6 @@
 
 mod chart;
 mod charts;
-mod docs;
 mod durability;
 mod memory;
 mod open;
@@ -11,6 +10,7 @@ mod speed;
 pub(crate) use chart::check_drawing;
 
 use crate::Outcome;
+use crate::docs;
 use crate::durability::DurabilityRun;
 use crate::machine::{Cores, Machine};
 use crate::memory::MemoryRun;
@@ -124,7 +124,11 @@ impl Report {
             fs::write(self.directory.join(name), chart)?;
         }
         if self.docs {
-            docs::write(&text, &charts)?;
+            let mut shown = String::new();
+            for (name, chart) in &charts {
+                shown.push_str(&docs::write_chart(name, chart)?);
+            }
+            docs::replace_marked("servers", &(shown + &text))?;
         }
         eprintln!("written: {} and {}", table.display(), self.directory.join("runs.jsonl").display());
         Ok(())
