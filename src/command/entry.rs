@@ -87,6 +87,12 @@ pub(super) fn idle_ms_or_none(entry: &PendingEntry, now_ms: u64) -> i64 {
     entry.find_idle_ms(now_ms).map_or(-1, |idle_ms| i64::try_from(idle_ms).unwrap_or(i64::MAX))
 }
 
+/// The same as XREADGROUP's CLAIM tells it: to Redis an entry that is nobody's was delivered at time 0, and only XPENDING makes an exception of
+/// that.
+pub(super) fn since_delivery_ms(entry: &PendingEntry, now_ms: u64) -> i64 {
+    i64::try_from(entry.find_idle_ms(now_ms).unwrap_or(now_ms)).unwrap_or(i64::MAX)
+}
+
 /// The name of the consumer that an entry is pending for; empty when it is nobody's.
 pub(super) fn owner_name<'a>(group: &'a Group, entry: &PendingEntry) -> &'a [u8] {
     entry.consumer.map_or(b"", |owner| group.consumers().get(owner).name())

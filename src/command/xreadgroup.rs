@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::budget::Budget;
 use super::context::{Context, Outcome};
 use super::deliver::{Delivered, Names, write_consumer_created, write_group_position};
-use super::entry::{idle_ms_or_none, write_entry, write_entry_with_delivery};
+use super::entry::{since_delivery_ms, write_entry, write_entry_with_delivery};
 use super::error::CommandError;
 use super::read::{ReadArguments, ReadStream, Reader, Start, find_streams, parse};
 use super::spec::{
@@ -234,7 +234,7 @@ fn deliver_new(
     let count_new = if has_new { count - claimed.len() as u64 } else { 0 };
     reply.array_counted(|reply| {
         let fitting = claimed.iter().take_while(|entry| {
-            let idle_ms = idle_ms_or_none(entry, now_ms);
+            let idle_ms = since_delivery_ms(entry, now_ms);
             budget.write_entry(reply, |reply| {
                 stream.find_entry(entry.id, |found| {
                     write_entry_with_delivery(reply, found, idle_ms, entry.delivery_count);
