@@ -4,7 +4,7 @@ Standard library only. The modules, each with one task:
 
 - `sources`: fetches the suites and checks them against the pinned checksums;
 - `server`: starts and ends the server under test;
-- `tcl`, `redis_py`: run one suite and turn its output into results;
+- `tcl`, `redis_py`, `redis_rs`: run one suite and turn its output into results;
 - `verdict`: holds results against the expected failures;
 - `pytest_recorder`: a pytest plugin that writes one line per test, loaded into the redis-py run.
 """

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import redis_py, tcl
+from . import redis_py, redis_rs, tcl
 from .results import Outcome, SuiteRun, TestResult
 from .server import Server, ServerError
 
@@ -58,5 +58,15 @@ def run_redis_py_file(source: Path, tests: dict, file: dict, protocol: int, seco
         return False
 
     run_on_fresh_server(run, binary, on_port)
+    run.check_tests_run()
+    return run
+
+
+def run_redis_rs_file(tests: redis_rs.Tests, file: dict, protocol: int, seconds_max: int, binary: Path) -> SuiteRun:
+    """Runs one file of the crate redis's tests, in one protocol. Each test starts a server of its own."""
+    run = SuiteRun(f"redis-rs {file['name']}, RESP{protocol}", ("redis-rs", f"resp{protocol}"), file["tests_run_min"])
+    started = time.monotonic()
+    run.results, run.troubles = redis_rs.run_file(tests.programs[file["name"]], file["tests"], protocol, seconds_max, binary)
+    run.seconds = time.monotonic() - started
     run.check_tests_run()
     return run
