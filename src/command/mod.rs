@@ -17,12 +17,14 @@ mod blpop;
 mod budget;
 mod client;
 mod cluster;
+mod comparison;
 mod config;
 mod context;
 mod copy;
 mod dbsize;
 mod debug;
 mod del;
+mod delex;
 mod deliver;
 mod digest;
 mod discard;
@@ -57,6 +59,7 @@ mod memory;
 mod mget;
 mod module;
 mod mset;
+mod msetex;
 mod multi;
 mod object;
 mod ping;
@@ -138,6 +141,7 @@ const SPECS: &[&Spec] = &[
     &incr::DECR,
     &incr::DECRBY,
     &del::DEL,
+    &delex::SPEC,
     &digest::SPEC,
     &discard::SPEC,
     &restore::DUMP,
@@ -173,6 +177,7 @@ const SPECS: &[&Spec] = &[
     &module::SPEC,
     &copy::MOVE,
     &mset::MSET,
+    &msetex::SPEC,
     &mset::MSETNX,
     &multi::SPEC,
     &object::SPEC,

@@ -1,7 +1,7 @@
 //! SET, SETNX, SETEX, PSETEX and GETSET
 
+use super::comparison::Comparison;
 use super::context::{Context, Outcome};
-use super::digest::{DIGEST_LEN, digest_of};
 use super::error::CommandError;
 use super::expiry::{TimeForm, parse_expiry_ms};
 use super::get::reply_string;
@@ -148,60 +148,16 @@ pub(super) const GETSET: Spec = Spec {
 
 /// Whether SET wants the key to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Condition {
+pub(super) enum Condition {
     /// `NX`: the key is not there.
     Absent,
     /// `XX`: the key is there.
     Present,
 }
 
-/// What SET compares the key's string with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compared {
-    /// The string itself.
-    Value,
-    /// The string's digest.
-    Digest,
-}
-
-/// A comparison on which SET depends: `IFEQ`, `IFNE`, `IFDEQ` or `IFDNE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Comparison<'a> {
-    compared: Compared,
-    with: &'a [u8],
-    /// What is to come of it; a key that is not there equals nothing.
-    equal: bool,
-}
-
-impl<'a> Comparison<'a> {
-    /// The comparison of a word and the argument behind it, if it is one.
-    fn find(word: &[u8], argument: Option<&'a [u8]>) -> Option<Self> {
-        let words: [(&[u8], Compared, bool); 4] = [
-            (b"ifeq", Compared::Value, true),
-            (b"ifne", Compared::Value, false),
-            (b"ifdeq", Compared::Digest, true),
-            (b"ifdne", Compared::Digest, false),
-        ];
-        let (_, compared, equal) = words.into_iter().find(|(name, ..)| word.eq_ignore_ascii_case(name))?;
-        argument.map(|with| Self { compared, with, equal })
-    }
-
-    fn is_met(&self, keys: &mut Keys<'_>, key: &Key<'_>) -> Result<bool, CommandError> {
-        let Some(string) = keys.find_string_for_write(key)? else { return Ok(!self.equal) };
-        let is_equal = match self.compared {
-            Compared::Value => string.with_bytes(|held| held == self.with),
-            Compared::Digest if self.with.len() != DIGEST_LEN => {
-                return Err(CommandError::Other("ERR must be exactly 16 hexadecimal characters"));
-            }
-            Compared::Digest => string.with_bytes(digest_of).as_bytes().eq_ignore_ascii_case(self.with),
-        };
-        Ok(is_equal == self.equal)
-    }
-}
-
 /// What becomes of the key's expiry time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expiry {
+pub(super) enum Expiry {
     /// It has none.
     Lift,
     /// It stays as it is.
@@ -210,35 +166,54 @@ enum Expiry {
     At(u64),
 }
 
+/// The options of SET, and of MSETEX, which has fewer.
 #[derive(Debug, PartialEq, Eq)]
-struct Options<'a> {
-    condition: Option<Condition>,
+pub(super) struct Options<'a> {
+    pub(super) condition: Option<Condition>,
     comparison: Option<Comparison<'a>>,
     get: bool,
-    expiry: Expiry,
+    pub(super) expiry: Expiry,
 }
 
-fn parse_options<'a>(request: Request<'a>, now_ms: u64) -> Result<Options<'a>, CommandError> {
+/// Which options a command has, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OptionsForm {
+    /// The command's name, for errors.
+    pub(super) command: &'static str,
+    /// The first argument that may be an option.
+    pub(super) first: usize,
+    /// Whether there are GET and comparisons.
+    pub(super) looks_at_value: bool,
+}
+
+impl OptionsForm {
+    const SET: Self = Self { command: "set", first: 3, looks_at_value: true };
+}
+
+pub(super) fn parse_options<'a>(
+    request: Request<'a>,
+    form: OptionsForm,
+    now_ms: u64,
+) -> Result<Options<'a>, CommandError> {
+    let OptionsForm { command, first, looks_at_value } = form;
     let mut options = Options { condition: None, comparison: None, get: false, expiry: Expiry::Lift };
     let mut time = None;
-    let mut at = 3;
+    let mut at = first;
     while let Some(word) = request.get(at) {
         let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
         if is(b"nx") && options.condition != Some(Condition::Present) {
             options.condition = Some(Condition::Absent);
         } else if is(b"xx") && options.condition != Some(Condition::Absent) {
             options.condition = Some(Condition::Present);
-        } else if let Some(comparison) = Comparison::find(word, request.get(at + 1)) {
+        } else if looks_at_value && let Some(comparison) = Comparison::find(word, request.get(at + 1)) {
             // As in Redis, NX or XX may follow one, but not come before it.
-            let is_other = |other: Comparison<'_>| {
-                (other.compared, other.equal) != (comparison.compared, comparison.equal)
-            };
+            let is_other = |other: Comparison<'_>| !other.is_of_same_kind(comparison);
             if options.condition.is_some() || options.comparison.is_some_and(is_other) {
                 return Err(CommandError::Syntax);
             }
             options.comparison = Some(comparison);
             at += 1;
-        } else if is(b"get") {
+        } else if looks_at_value && is(b"get") {
             options.get = true;
         } else if is(b"keepttl") && time.is_none() {
             options.expiry = Expiry::Keep;
@@ -254,13 +229,13 @@ fn parse_options<'a>(request: Request<'a>, now_ms: u64) -> Result<Options<'a>, C
         at += 1;
     }
     if let Some((form, text)) = time {
-        options.expiry = Expiry::At(parse_expiry_ms(text, form, now_ms, "set")?);
+        options.expiry = Expiry::At(parse_expiry_ms(text, form, now_ms, command)?);
     }
     Ok(options)
 }
 
 /// Sets the key and writes the effect.
-fn apply(keys: &mut Keys<'_>, key: &Key<'_>, value: &[u8], expiry: Expiry) {
+pub(super) fn apply(keys: &mut Keys<'_>, key: &Key<'_>, value: &[u8], expiry: Expiry) {
     let expires_at_ms = match expiry {
         Expiry::Lift => None,
         Expiry::Keep => keys.find_for_write(key).and_then(|entry| entry.expires_at_ms()),
@@ -285,7 +260,7 @@ fn apply(keys: &mut Keys<'_>, key: &Key<'_>, value: &[u8], expiry: Expiry) {
 
 fn execute_set(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let key = Key::new(request.arg(1));
-    let options = parse_options(request, context.keys.now_ms)?;
+    let options = parse_options(request, OptionsForm::SET, context.keys.now_ms)?;
     if options.get {
         reply_string(context, &key)?;
     }
@@ -353,7 +328,7 @@ mod tests {
     fn check(words: &str, expected: Result<(Option<Condition>, bool, Expiry), CommandError>) {
         let request =
             OwnedRequest::new("SET k v".split(' ').chain(words.split_whitespace()).map(str::as_bytes));
-        let found = parse_options(request.as_request(), 700);
+        let found = parse_options(request.as_request(), OptionsForm::SET, 700);
         let expected =
             expected.map(|(condition, get, expiry)| Options { condition, comparison: None, get, expiry });
         assert_eq!(found, expected, "{words}");

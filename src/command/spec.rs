@@ -158,7 +158,7 @@ pub enum FindKeys {
         /// 0 or 1 for no limit, else what part of the rest holds keys.
         limit: usize,
     },
-    /// As many as the argument `count` (counted from the first) says, from the argument `first` on.
+    /// As many as the argument `count` (counted from the first) says, from the argument `first` on; at least one.
     Count {
         /// Where the number stands.
         count: usize,
@@ -242,10 +242,7 @@ impl KeySpec {
                 let number = crate::number::parse_u64(request.get(first + count)?)?;
                 let number = usize::try_from(number).ok().filter(|number| *number <= len)?;
                 let first = first + offset;
-                match number {
-                    0 => return Some(()),
-                    _ => (first, first + (number - 1) * step, step),
-                }
+                (first, first + number.checked_sub(1)? * step, step)
             }
         };
         if last >= len || first > last {
@@ -566,7 +563,7 @@ mod tests {
             find: FindKeys::Count { count: 0, first: 1, step: 1 },
         };
         check(counted, "eval s 2 a b c", Some(&[3, 4]));
-        check(counted, "eval s 0 a", Some(&[]));
+        check(counted, "eval s 0 a", None);
         check(counted, "eval s 9 a", None);
         check(counted, "eval s x a", None);
     }

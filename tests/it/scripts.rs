@@ -60,6 +60,7 @@ scripts! {
     stream_read_limits
     stream_references
     string_compare
+    string_delex_msetex
     string_numbers
     string_parts
     string_set
