@@ -76,6 +76,8 @@ pub enum CommandError {
         /// The subcommand.
         subcommand: Vec<u8>,
     },
+    /// A subscriber that speaks RESP2 may not send this; the command's full name.
+    Subscribed(String),
     /// The connection has to authenticate first.
     NoAuth,
     /// No such user, or not its password.
@@ -146,6 +148,13 @@ impl CommandError {
             }
             Self::Arity(name) => {
                 return format!("ERR wrong number of arguments for '{name}' command").into_bytes();
+            }
+            Self::Subscribed(name) => {
+                return format!(
+                    "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+                     allowed in this context"
+                )
+                .into_bytes();
             }
             Self::UnknownCommand(text) | Self::Bytes(text) => return text.clone(),
             Self::UnknownSubcommand { command, subcommand } => {

@@ -63,6 +63,8 @@ mod msetex;
 mod multi;
 mod object;
 mod ping;
+mod publish;
+mod pubsub;
 mod quit;
 mod randomkey;
 mod read;
@@ -83,6 +85,7 @@ mod shutdown;
 mod slowlog;
 mod spec;
 mod strlen;
+mod subscribe;
 mod swapdb;
 mod table;
 mod time;
@@ -187,7 +190,11 @@ const SPECS: &[&Spec] = &[
     &ttl::PEXPIRETIME,
     &ping::SPEC,
     &set::PSETEX,
+    &subscribe::PSUBSCRIBE,
     &ttl::PTTL,
+    &publish::PUBLISH,
+    &pubsub::SPEC,
+    &subscribe::PUNSUBSCRIBE,
     &quit::SPEC,
     &randomkey::SPEC,
     &cluster::READONLY,
@@ -213,14 +220,19 @@ const SPECS: &[&Spec] = &[
     &replication::SLAVEOF,
     &slowlog::SPEC,
     &sets::SMEMBERS,
+    &publish::SPUBLISH,
+    &subscribe::SSUBSCRIBE,
     &strlen::SPEC,
+    &subscribe::SUBSCRIBE,
     &getrange::SUBSTR,
+    &subscribe::SUNSUBSCRIBE,
     &swapdb::SPEC,
     &time::SPEC,
     &exists::TOUCH,
     &ttl::TTL,
     &type_of::SPEC,
     &del::UNLINK,
+    &subscribe::UNSUBSCRIBE,
     &unwatch::SPEC,
     &replication::WAIT,
     &replication::WAITAOF,

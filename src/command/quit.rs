@@ -14,6 +14,7 @@ pub(super) const SPEC: Spec = Spec {
         .union(Flags::FAST)
         .union(Flags::NO_AUTH)
         .union(Flags::ALLOW_BUSY)
+        .union(Flags::SUBSCRIBED)
         .union(Flags::UNQUEUED),
     categories: Categories::CONNECTION,
     since: "1.0.0",
@@ -26,6 +27,8 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
+    // Whoever sees the connection closed may count on no message's being sent to it any more.
+    context.shared.pubsub.unsubscribe_all(context.session);
     context.session.closing = true;
     context.reply.ok();
     Ok(Outcome::Done)

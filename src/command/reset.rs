@@ -18,6 +18,7 @@ pub(super) const SPEC: Spec = Spec {
         .union(Flags::FAST)
         .union(Flags::NO_AUTH)
         .union(Flags::ALLOW_BUSY)
+        .union(Flags::SUBSCRIBED)
         .union(Flags::UNQUEUED),
     categories: Categories::CONNECTION,
     since: "6.2.0",
@@ -32,6 +33,7 @@ fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Com
     let session = &mut *context.session;
     session.set_transaction(None);
     session.unwatch_locked(context.keys);
+    context.shared.pubsub.unsubscribe_all(session);
     session.select(0);
     session.set_protocol(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;

@@ -37,7 +37,7 @@ bitflags! {
         const FAST = 1 << 11;
         /// Allowed before authentication.
         const NO_AUTH = 1 << 12;
-        /// It replicates though it is no write.
+        /// It replicates though it is no write. Not shown.
         const MAY_REPLICATE = 1 << 13;
         /// Not while data is loaded beside the data that is served.
         const NO_ASYNC_LOADING = 1 << 14;
@@ -55,6 +55,8 @@ bitflags! {
         const NO_MANDATORY_KEYS = 1 << 20;
         /// It is for the server itself and its tests. COMMAND DOCS shows it, COMMAND INFO does not.
         const SYSCMD = 1 << 21;
+        /// Allowed to a subscriber that speaks RESP2. Ours, not shown.
+        const SUBSCRIBED = 1 << 22;
     }
 }
 

@@ -60,6 +60,10 @@ pub trait Service {
     /// Returns when the connection is to be closed though it is idle or does not read.
     fn interrupted(&self, connection: &Self::Connection) -> impl Future<Output = ()>;
 
+    /// Returns when an idle connection is to be looked after although nothing came in: something is to be
+    /// sent by the next [`Self::execute`] (true), or it is to be closed (false).
+    fn woken(&self, connection: &Self::Connection) -> impl Future<Output = bool>;
+
     /// Tells of bytes that went over the wire.
     fn count(&self, connection: &Self::Connection, read: usize, written: usize);
 
@@ -210,7 +214,12 @@ impl<S: Service> Serving<'_, S> {
                 biased;
                 may_leave = first_settled => if may_leave { None } else { return Err(Closed) },
                 read = read(self.stream, input), if may_read => Some(read?),
-                () = service.interrupted(self.connection) => return Err(Closed),
+                has_more = service.woken(self.connection), if self.held_bytes < HELD_BYTES_MAX => {
+                    return if has_more { Ok(()) } else { Err(Closed) };
+                }
+                () = service.interrupted(self.connection), if self.held_bytes >= HELD_BYTES_MAX => {
+                    return Err(Closed);
+                }
             };
             match read {
                 None => self.send_settled().await?,
@@ -321,6 +330,10 @@ mod tests {
         async fn wait(&self, (): &mut (), _: &mut Vec<u8>) {}
 
         async fn interrupted(&self, (): &()) {
+            std::future::pending().await
+        }
+
+        async fn woken(&self, (): &()) -> bool {
             std::future::pending().await
         }
 

@@ -14,11 +14,11 @@ use crate::engine::Key;
 use crate::log::Effects;
 use crate::metrics::WorkerMetrics;
 use crate::net::{Input, Progress};
-use crate::protocol::{Decoded, DecoderLimits, Reply, Request, RequestDecoder};
+use crate::protocol::{Decoded, DecoderLimits, Protocol, Reply, Request, RequestDecoder};
 use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared, SlowCommand};
 
 /// A batch stops for its replies to be sent when they have grown to this, in bytes.
-const BATCH_OUTPUT_BYTES_MAX: usize = 256 * 1024;
+pub(super) const BATCH_OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
 /// Settings whose values are secrets.
 const SECRET_SETTINGS: [&[u8]; 3] = [b"requirepass", b"masterauth", b"tls-key-file-pass"];
@@ -206,8 +206,11 @@ impl Executor {
         stopwatch: &mut Stopwatch,
     ) -> Step {
         let reply_start = reply.len();
+        // Confirmations of subscriptions are heard by whoever wants to hear no replies, as messages are.
+        let mut is_pushed = false;
         let step = match self.admit(session, keys.loading, request) {
             Ok(Admission::Execute(command)) => {
+                is_pushed = command.spec.flags.contains(Flags::PUBSUB | Flags::SUBSCRIBED);
                 self.execute_admitted(session, keys, reply, request, command, stopwatch)
             }
             Ok(Admission::Queue) => {
@@ -224,17 +227,15 @@ impl Executor {
                 Step::Next
             }
         };
-        match session.reply_mode {
-            ReplyMode::On => {}
-            ReplyMode::Off => reply.truncate(reply_start),
-            ReplyMode::SkipNext => {
+        if session.reply_mode != ReplyMode::On {
+            if !is_pushed {
                 reply.truncate(reply_start);
-                session.reply_mode = ReplyMode::Skip;
             }
-            ReplyMode::Skip => {
-                reply.truncate(reply_start);
-                session.reply_mode = ReplyMode::On;
-            }
+            session.reply_mode = match session.reply_mode {
+                ReplyMode::SkipNext => ReplyMode::Skip,
+                ReplyMode::Skip => ReplyMode::On,
+                ReplyMode::On | ReplyMode::Off => session.reply_mode,
+            };
         }
         step
     }
@@ -264,6 +265,13 @@ impl Executor {
         {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::MisConf(failure.reason()));
+        }
+        if session.is_subscriber()
+            && session.protocol == Protocol::Resp2
+            && !flags.contains(Flags::SUBSCRIBED)
+        {
+            self.metrics.commands[command.index].rejected.add(1);
+            return Err(CommandError::Subscribed(command.full_name.clone()));
         }
         if loading && !flags.contains(Flags::LOADING) {
             self.metrics.commands[command.index].rejected.add(1);

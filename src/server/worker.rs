@@ -10,7 +10,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::blocking::{deregister, retry};
-use super::executor::{BatchEnd, Executor};
+use super::executor::{BATCH_OUTPUT_BYTES_MAX, BatchEnd, Executor};
 use super::supervisor::Heartbeat;
 use super::transaction;
 use crate::clock;
@@ -160,6 +160,10 @@ impl Worker {
         };
         let (command, since, deadline) = (*command, *since, *deadline);
         let handle = connection.session.handle.clone();
+        if handle.unread_bytes() > 0 {
+            // Messages are sent first; the wait goes on then.
+            return;
+        }
         let timeout = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -305,12 +309,22 @@ impl Worker {
     }
 }
 
+/// Puts the messages that came for a subscriber behind its replies; whether there are more.
+#[inline]
+fn take_messages(session: &Session, output: &mut Vec<u8>) -> bool {
+    match &session.subscriptions {
+        Some(subscriptions) => subscriptions.outbox.take(output, BATCH_OUTPUT_BYTES_MAX),
+        None => false,
+    }
+}
+
 impl Service for Worker {
     type Connection = Connection;
     type Mark = Mark;
 
     fn execute(&self, connection: &mut Connection, input: &mut Input, output: &mut Vec<u8>) -> Progress {
         if connection.waiting.is_some() {
+            take_messages(&connection.session, output);
             return Progress::Wait;
         }
         if connection.session.handle.is_killed() {
@@ -336,12 +350,16 @@ impl Service for Worker {
             &mut self.effects.borrow_mut(),
         );
         *output = reply.into_buffer();
+        let has_more = take_messages(session, output);
         session.handle.output_buffer.store(output.len(), Relaxed);
         if transaction::is_too_large(&self.executor, session) {
             self.shared().metrics.query_buffer_limit_disconnections.fetch_add(1, Relaxed);
             return Progress::Close;
         }
-        self.start_waiting(connection, end)
+        match self.start_waiting(connection, end) {
+            Progress::Read if has_more => Progress::Again,
+            progress => progress,
+        }
     }
 
     fn mark(&self, connection: &Connection) -> Mark {
@@ -390,6 +408,19 @@ impl Service for Worker {
         }
     }
 
+    async fn woken(&self, connection: &Connection) -> bool {
+        let handle = &connection.session.handle;
+        loop {
+            if handle.is_killed() {
+                return false;
+            }
+            if handle.unread_bytes() > 0 {
+                return true;
+            }
+            handle.wake.notified().await;
+        }
+    }
+
     fn count(&self, connection: &Connection, read: usize, written: usize) {
         let metrics = &self.executor.metrics;
         if read > 0 {
@@ -406,6 +437,7 @@ impl Service for Worker {
     fn closed(&self, mut connection: Connection) {
         self.stop_waiting(&mut connection);
         connection.session.unwatch(&self.shared().store);
+        self.shared().pubsub.unsubscribe_all(&mut connection.session);
         self.shared().clients.remove(connection.session.handle.id);
         connection.connections.fetch_sub(1, Relaxed);
     }

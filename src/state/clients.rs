@@ -68,6 +68,14 @@ pub struct ClientHandle {
     pub output_buffer: AtomicUsize,
     /// Commands executed.
     pub commands: AtomicU64,
+    /// Channels it is subscribed to.
+    pub channels: AtomicU32,
+    /// Patterns it is subscribed to.
+    pub patterns: AtomicU32,
+    /// Shard channels it is subscribed to.
+    pub shard_channels: AtomicU32,
+    unread_messages: AtomicU32,
+    unread_bytes: AtomicUsize,
     /// Whether it is blocked.
     pub blocked: AtomicBool,
     /// CLIENT NO-EVICT.
@@ -100,6 +108,11 @@ impl ClientHandle {
             query_buffer_free: AtomicUsize::new(0),
             output_buffer: AtomicUsize::new(0),
             commands: AtomicU64::new(0),
+            channels: AtomicU32::new(0),
+            patterns: AtomicU32::new(0),
+            shard_channels: AtomicU32::new(0),
+            unread_messages: AtomicU32::new(0),
+            unread_bytes: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
@@ -125,6 +138,28 @@ impl ClientHandle {
     #[inline]
     pub fn is_killed(&self) -> bool {
         self.killed.load(Relaxed)
+    }
+
+    /// Whether it is subscribed to anything.
+    pub fn is_subscriber(&self) -> bool {
+        [&self.channels, &self.patterns, &self.shard_channels].iter().any(|count| count.load(Relaxed) > 0)
+    }
+
+    /// Notes what waits for the connection to send it.
+    pub(super) fn set_unread(&self, messages: usize, bytes: usize) {
+        self.unread_messages.store(u32::try_from(messages).unwrap_or(u32::MAX), Relaxed);
+        self.unread_bytes.store(bytes, Relaxed);
+    }
+
+    /// The number of messages of channels that wait for the connection to send them.
+    pub fn unread_messages(&self) -> u32 {
+        self.unread_messages.load(Relaxed)
+    }
+
+    /// Their size in bytes.
+    #[inline]
+    pub fn unread_bytes(&self) -> usize {
+        self.unread_bytes.load(Relaxed)
     }
 
     /// Ends what the client is blocked in; `false` when it is not blocked.

@@ -2,6 +2,8 @@
 
 mod clients;
 mod keys;
+mod outbox;
+mod pubsub;
 mod session;
 mod shared;
 mod slowlog;
@@ -12,6 +14,8 @@ mod watch;
 
 pub use clients::{ClientHandle, ClientNames, Clients, Unblock};
 pub use keys::{Change, Keys, Mark, ReadyKey, WrongType};
+pub use outbox::{Message, Outbox};
+pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use session::{ReplyMode, Session, Transaction, WatchedKey};
 pub use shared::{Pause, PauseMode, Shared, random_id};
 pub use slowlog::{SlowCommand, SlowLog};

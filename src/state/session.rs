@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::clients::ClientHandle;
 use super::keys::Mark;
+use super::pubsub::Subscriptions;
 use super::watch::WatchFlag;
 use crate::protocol::{OwnedRequest, Protocol};
 
@@ -67,6 +68,8 @@ pub struct Session {
     pub closing: bool,
     /// What its replies depend on in the log.
     pub mark: Mark,
+    /// What it is subscribed to; a connection that never was has none.
+    pub subscriptions: Option<Box<Subscriptions>>,
 }
 
 impl Session {
@@ -84,6 +87,7 @@ impl Session {
             reply_mode: ReplyMode::default(),
             closing: false,
             mark: Mark::default(),
+            subscriptions: None,
         }
     }
 

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::clients::Clients;
+use super::pubsub::PubSub;
 use super::slowlog::SlowLog;
 use super::store::Store;
 use crate::clock;
@@ -50,6 +51,8 @@ pub struct Shared {
     no_log: Log,
     /// The connections.
     pub clients: Clients,
+    /// The subscribers.
+    pub pubsub: PubSub,
     /// What is counted.
     pub metrics: Metrics,
     /// When the server started.
@@ -107,12 +110,14 @@ impl Shared {
         let databases = config.integer(settings::DATABASES) as usize;
         let now_ms = clock::unix_ms();
         let startup_memory_bytes = process::allocator().allocated;
+        let pubsub = PubSub::new(&config);
         Self {
             config,
             store: Store::new(shards, databases),
             log: OnceLock::new(),
             no_log: Log::disabled(),
             clients: Clients::default(),
+            pubsub,
             metrics: Metrics::default(),
             started: Instant::now(),
             started_ms: now_ms,

@@ -18,6 +18,7 @@ mod loading;
 mod names;
 mod options;
 mod protocol;
+mod pubsub;
 mod redis_files;
 mod rewrite;
 mod scripts;

@@ -48,6 +48,8 @@ scripts! {
     names_with_zero_bytes
     no_log
     other_types
+    pubsub
+    pubsub_in_resp3
     select
     server_info
     stream_add

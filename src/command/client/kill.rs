@@ -90,12 +90,14 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-/// What kind a client is of. All are normal so far.
+/// What kind a client is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientKind {
     /// A client that sends commands.
     Normal,
-    /// A master, a replica, a subscriber.
+    /// A client that is subscribed to channels.
+    Subscriber,
+    /// A master or a replica: there are none.
     Other,
 }
 
@@ -108,13 +110,24 @@ impl ClientKind {
         if text.eq_ignore_ascii_case(b"normal") {
             return Ok(Self::Normal);
         }
-        if [&b"master"[..], b"slave", b"replica", b"pubsub"]
-            .iter()
-            .any(|kind| text.eq_ignore_ascii_case(kind))
-        {
+        if text.eq_ignore_ascii_case(b"pubsub") {
+            return Ok(Self::Subscriber);
+        }
+        if [&b"master"[..], b"slave", b"replica"].iter().any(|kind| text.eq_ignore_ascii_case(kind)) {
             return Ok(Self::Other);
         }
         Err(CommandError::quoting("ERR Unknown client type '", text, "'"))
+    }
+}
+
+impl ClientKind {
+    /// Whether a client is of this kind.
+    pub(super) fn is_of(self, client: &ClientHandle) -> bool {
+        match self {
+            Self::Normal => !client.is_subscriber(),
+            Self::Subscriber => client.is_subscriber(),
+            Self::Other => false,
+        }
     }
 }
 
@@ -187,7 +200,7 @@ impl<'a> Filter<'a> {
 
     fn matches(&self, client: &ClientHandle, self_id: u64) -> bool {
         self.id.is_none_or(|id| id == client.id)
-            && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && self.kind.is_none_or(|kind| kind.is_of(client))
             && self.user.is_none_or(|user| user == client.names.lock().user)
             && self.peer.is_none_or(|peer| peer == client.peer.to_string().as_bytes())
             && self.local.is_none_or(|local| local == client.local.to_string().as_bytes())

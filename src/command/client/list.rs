@@ -63,6 +63,7 @@ pub(super) const SPEC: Spec = Spec {
 enum Selection {
     All,
     None,
+    Kind(ClientKind),
     Ids(Vec<u64>),
 }
 
@@ -70,8 +71,8 @@ fn parse(request: Request<'_>) -> Result<Selection, CommandError> {
     let Some(option) = request.get(2) else { return Ok(Selection::All) };
     if option.eq_ignore_ascii_case(b"type") && request.len() == 4 {
         return Ok(match ClientKind::parse(request.arg(3))? {
-            ClientKind::Normal => Selection::All,
             ClientKind::Other => Selection::None,
+            kind => Selection::Kind(kind),
         });
     }
     if option.eq_ignore_ascii_case(b"id") && request.len() > 3 {
@@ -88,6 +89,9 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let clients: Vec<Arc<ClientHandle>> = match parse(request)? {
         Selection::All => context.shared.clients.list(),
         Selection::None => Vec::new(),
+        Selection::Kind(kind) => {
+            context.shared.clients.list().into_iter().filter(|client| kind.is_of(client)).collect()
+        }
         Selection::Ids(ids) => ids.iter().filter_map(|id| context.shared.clients.find(*id)).collect(),
     };
     let mut text = Vec::new();
@@ -116,13 +120,18 @@ pub(super) fn write_client(context: &Context<'_, '_>, client: &ClientHandle, out
     out.extend_from_slice(&names.name);
     let _ = write!(
         out,
-        " age={} idle={idle_s} flags={} db={} sub=0 psub=0 ssub=0 multi={} qbuf={query} qbuf-free={query_free} \
-         argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem=0 tot-mem={} events=r cmd={command} user=",
+        " age={} idle={idle_s} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={query} qbuf-free={query_free} \
+         argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll={} omem={} tot-mem={} events=r cmd={command} user=",
         now_ms.saturating_sub(client.connected_ms) / 1000,
         flags(client),
         client.db.load(Relaxed),
+        client.channels.load(Relaxed),
+        client.patterns.load(Relaxed),
+        client.shard_channels.load(Relaxed),
         client.multi.load(Relaxed),
-        size_of::<ClientHandle>() + query + query_free + output,
+        client.unread_messages(),
+        client.unread_bytes(),
+        size_of::<ClientHandle>() + query + query_free + output + client.unread_bytes(),
     );
     out.extend_from_slice(&names.user);
     let _ = write!(out, " redir=-1 resp={} lib-name=", client.resp.load(Relaxed));
@@ -135,6 +144,7 @@ pub(super) fn write_client(context: &Context<'_, '_>, client: &ClientHandle, out
 /// The letters for what a client is in.
 fn flags(client: &ClientHandle) -> String {
     let flags: String = [
+        (client.is_subscriber(), 'P'),
         (client.multi.load(Relaxed) >= 0, 'x'),
         (client.blocked.load(Relaxed), 'b'),
         (client.is_killed(), 'A'),

@@ -61,6 +61,8 @@ fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
             shared.log().set_policy(shared.fsync_policy());
         } else if setting == settings::LOGLEVEL.id() {
             logging::set_level(shared.config.choice(settings::LOGLEVEL));
+        } else if setting == settings::CLIENT_OUTPUT_BUFFER_LIMIT.id() {
+            shared.pubsub.configure(&shared.config);
         }
     }
     Ok(())

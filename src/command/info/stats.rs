@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::Lines;
 use crate::command::context::Context;
 use crate::metrics::{Counter, WorkerMetrics};
+use crate::state::Topic;
 
 pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     let metrics = &context.shared.metrics;
@@ -28,7 +29,13 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     lines.field("keyspace_hits", sum(|worker| &worker.keyspace_hits));
     lines.field("keyspace_misses", sum(|worker| &worker.keyspace_misses));
-    lines.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    for (name, topic) in [
+        ("pubsub_channels", Topic::Channel),
+        ("pubsub_patterns", Topic::Pattern),
+        ("pubsubshard_channels", Topic::ShardChannel),
+    ] {
+        lines.field(name, context.shared.pubsub.len(topic));
+    }
     lines.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
     lines.zeros(&["active_defrag_hits", "active_defrag_misses"]);
     lines.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
