@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`tools`] | what the program does besides serving: checking, copying, exporting, importing |
 //! | [`server`] | starting, stopping, threads; the way of a command from request to reply |
+//! | [`monitoring`] | metrics and health over HTTP |
 //! | [`net`] | sockets: bytes in, bytes out |
 //! | [`command`] | the commands, one file and one declaration each |
 //! | [`state`] | what commands act on: the sharded keyspace, connections, the server as a whole |
@@ -23,6 +24,7 @@ pub mod glob;
 pub mod log;
 pub mod logging;
 pub mod metrics;
+pub mod monitoring;
 pub mod net;
 pub mod number;
 pub mod process;

@@ -1,17 +1,26 @@
 //! What the server counts. Each worker thread has counters of its own, which only it writes; whoever
 //! reads them sums over the threads.
 
-use std::sync::Arc;
+mod histogram;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
+
+pub use histogram::{Histogram, HistogramCounts};
 
 /// A counter that one thread writes and any thread reads.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// A counter at 0.
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     /// Adds; to be called by the owning thread only. A load and a store, for there is no other
     /// writer: cheaper than an atomic addition.
     #[inline]
@@ -41,6 +50,18 @@ pub struct CommandCounters {
     pub rejected: Counter,
     /// Executions that answered with an error.
     pub failed: Counter,
+    /// How long executions took, without what blocked ones waited; there once one was timed.
+    durations: OnceLock<Box<Histogram>>,
+}
+
+impl CommandCounters {
+    /// Counts the time of `calls` executions in a row, which were timed together; each counts with their mean in the distribution. To be
+    /// called by the owning thread only.
+    #[inline]
+    pub fn add_time(&self, calls: u64, ns: u64) {
+        self.ns.add(ns);
+        self.durations.get_or_init(Box::default).add(calls, ns);
+    }
 }
 
 /// The counters of one worker thread.
@@ -152,6 +173,17 @@ impl Metrics {
         self.workers.lock().iter().map(|worker| counter(worker)).sum()
     }
 
+    /// How long executions of a command took, by its index in the command table: without what blocked ones waited.
+    pub fn durations(&self, command: usize) -> HistogramCounts {
+        let mut counts = HistogramCounts::default();
+        for worker in self.workers.lock().iter() {
+            if let Some(durations) = worker.commands[command].durations.get() {
+                counts.add(durations);
+            }
+        }
+        counts
+    }
+
     /// Counts an error reply, by the code that `message` begins with.
     pub fn count_error(&self, message: &[u8]) {
         self.error_replies.fetch_add(1, Relaxed);
@@ -193,6 +225,9 @@ impl Metrics {
             for command in &worker.commands {
                 for counter in [&command.calls, &command.ns, &command.rejected, &command.failed] {
                     counter.reset();
+                }
+                if let Some(durations) = command.durations.get() {
+                    durations.reset();
                 }
             }
             for counter in [

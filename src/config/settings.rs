@@ -379,6 +379,18 @@ settings! {
     /// Keys looked at to find one to evict, at least 1.
     MAXMEMORY_SAMPLES: IntegerSetting = Setting::integer("maxmemory-samples", "5", 1, INT_MAX);
 
+    /// Addresses on which `metrics-port` listens, up to 16; `*` is every IPv4 address and `::*` every IPv6 address. Whoever can connect can
+    /// read the names of streams, groups and consumers. Millstream's own.
+    METRICS_BIND: TextSetting = Setting::list("metrics-bind", "127.0.0.1", list::read_bind).at_start().active();
+
+    /// TCP port for HTTP with metrics for Prometheus (/metrics), and whether the server runs (/healthz) and is ready (/readyz); 0 listens on
+    /// none. Millstream's own.
+    METRICS_PORT: IntegerSetting = Setting::integer("metrics-port", "0", 0, 65535).at_start().active();
+
+    /// Streams of which metrics tell, those with the most entries, 0 to 100000; of their groups and consumers, ten times as many each.
+    /// Millstream's own.
+    METRICS_STREAMS_MAX: IntegerSetting = Setting::integer("metrics-streams-max", "1000", 0, 100_000).active();
+
     /// Seconds a replica may lag and count for `min-replicas-to-write`.
     MIN_REPLICAS_MAX_LAG: IntegerSetting =
         Setting::integer("min-replicas-max-lag", "10", 0, INT_MAX).aliases(&["min-slaves-max-lag"]);

@@ -29,6 +29,7 @@ use super::rewrite::RewriteHistory;
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::storage::{DirectoryLock, Storage, append_all};
 use super::waiters::Waiters;
+use crate::metrics::{Histogram, HistogramCounts};
 
 /// A sync that takes less is not worth waiting for others with whom to share it.
 const SLOW_SYNC: Duration = Duration::from_micros(500);
@@ -66,6 +67,8 @@ pub(super) struct Shared {
     /// The size of all files when the log was opened, or a rewrite ended.
     base_size_bytes: AtomicU64,
     last_sync_us: AtomicU64,
+    /// Only who holds `syncing` adds.
+    sync_durations: Histogram,
     sync_count: AtomicU64,
     delayed_sync_count: AtomicU64,
 }
@@ -158,6 +161,7 @@ impl Shared {
             size_before_bytes: AtomicU64::new(total_bytes),
             base_size_bytes: AtomicU64::new(total_bytes),
             last_sync_us: AtomicU64::new(0),
+            sync_durations: Histogram::default(),
             sync_count: AtomicU64::new(0),
             delayed_sync_count: AtomicU64::new(0),
         }
@@ -321,6 +325,7 @@ impl Shared {
         let result = if Planted::MissingSync.is_there() { Ok(()) } else { increment.file.sync() };
         let took = started.elapsed();
         self.last_sync_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.sync_durations.add(1, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         self.sync_count.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = result {
             self.sync_failed.store(true, Ordering::Release);
@@ -510,6 +515,10 @@ impl Shared {
         self.buffer.lock().close();
         self.waiters.wake_all();
         result
+    }
+
+    pub(super) fn add_sync_durations(&self, counts: &mut HistogramCounts) {
+        counts.add(&self.sync_durations);
     }
 
     pub(super) fn statistics(&self) -> LogStatistics {

@@ -15,6 +15,7 @@ use super::rewrite::{RewriteClaim, RewriteRefusal};
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::shared::{DurableAt, Shared};
 use super::storage::Storage;
+use crate::metrics::HistogramCounts;
 
 /// The append-only file, open for writing. All threads share one.
 ///
@@ -160,6 +161,13 @@ impl Log {
     /// What INFO tells of the log.
     pub fn statistics(&self) -> LogStatistics {
         self.shared.as_ref().map(|shared| shared.statistics()).unwrap_or_default()
+    }
+
+    /// Adds how long its syncs took.
+    pub fn add_sync_durations(&self, counts: &mut HistogramCounts) {
+        if let Some(shared) = &self.shared {
+            shared.add_sync_durations(counts);
+        }
     }
 
     /// Writes and syncs everything, ends the log thread and lets go of the directory. What is appended later is dropped. A second call

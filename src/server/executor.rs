@@ -39,6 +39,8 @@ pub(super) struct Executor {
 pub(super) struct Stopwatch {
     since: Instant,
     running: Option<usize>,
+    /// How often the running command was begun.
+    calls: u64,
     /// A command that takes so long, in nanoseconds, belongs in the slow log.
     slow_ns: u64,
 }
@@ -48,7 +50,7 @@ impl Stopwatch {
     const ALL_TIMED_BELOW_NS: u64 = 1_000_000;
 
     fn start(config: &Config) -> Self {
-        Self { since: Instant::now(), running: None, slow_ns: Self::slow_ns(config) }
+        Self { since: Instant::now(), running: None, calls: 0, slow_ns: Self::slow_ns(config) }
     }
 
     fn slow_ns(config: &Config) -> u64 {
@@ -63,6 +65,7 @@ impl Stopwatch {
             self.stop(metrics);
             self.running = Some(command.index);
         }
+        self.calls += 1;
     }
 
     /// The command was executed. The time it took, in nanoseconds, if it was slow.
@@ -81,7 +84,7 @@ impl Stopwatch {
         let Some(running) = self.running.take() else { return 0 };
         let now = Instant::now();
         let ns = now.duration_since(self.since).as_nanos() as u64;
-        metrics.commands[running].ns.add(ns);
+        metrics.commands[running].add_time(std::mem::take(&mut self.calls), ns);
         self.since = now;
         ns
     }

@@ -1,7 +1,7 @@
 //! From the settings to a running server, and its orderly end.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::clock;
 use crate::config::{Config, settings};
 use crate::log::LogError;
 use crate::logging;
+use crate::monitoring;
 use crate::net::{Listener, bind};
 use crate::process;
 use crate::state::Shared;
@@ -93,6 +94,7 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
         config.text(settings::DIR)
     );
     let listeners = listen(&config)?;
+    let metrics_listeners = listen_for_metrics(&config)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("Can't handle SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Can't handle SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("Can't handle SIGHUP"))?;
@@ -106,6 +108,10 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     let shared = Arc::new(Shared::new(config, workers, shards));
     if let Some(listener) = listeners.first() {
         shared.port.store(listener.address().port(), Relaxed);
+    }
+    if !metrics_listeners.is_empty() {
+        monitoring::start(shared.clone(), metrics_listeners)
+            .map_err(system("Can't start the thread for metrics"))?;
     }
     let (handles, threads) = start_workers(&shared)?;
     let handles = Arc::new(handles);
@@ -212,6 +218,21 @@ fn listen(config: &Config) -> Result<Vec<Listener>, StartupError> {
         }
     }
     Ok(listeners)
+}
+
+/// Listens for metrics where the settings want it.
+fn listen_for_metrics(config: &Config) -> Result<Vec<TcpListener>, StartupError> {
+    let port = config.integer(settings::METRICS_PORT) as u16;
+    let addresses = config.text(settings::METRICS_BIND);
+    let listen = |host: &str| {
+        let listener = resolve(host)
+            .and_then(|address| TcpListener::bind((address, port)))
+            .map_err(|cause| StartupError::Listen { address: host.to_owned(), port, cause })?;
+        tracing::info!("Listening on {host}:{port} for metrics");
+        Ok(listener)
+    };
+    let addresses = addresses.split_ascii_whitespace();
+    if port == 0 { Ok(Vec::new()) } else { addresses.map(listen).collect() }
 }
 
 fn resolve(host: &str) -> io::Result<IpAddr> {

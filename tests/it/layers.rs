@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers, the highest first.
 const LAYERS: &[&str] =
-    &["main", "tools", "server", "net", "command", "state", "log", "rdb", "protocol", "engine"];
+    &["main", "tools", "server", "monitoring", "net", "command", "state", "log", "rdb", "protocol", "engine"];
 
 /// Below all layers; they import nothing but one another.
 const LEAVES: &[&str] = &["clock", "config", "glob", "limits", "logging", "metrics", "number", "process"];

@@ -15,6 +15,7 @@ mod fuzzing;
 mod harness;
 mod layers;
 mod loading;
+mod metrics;
 mod names;
 mod options;
 mod protocol;

@@ -1,8 +1,13 @@
 //! A consumer group.
 
+use std::ops::ControlFlow;
+
 use super::consumer::{ConsumerSlot, Consumers};
 use super::pending::{Pending, PendingEntry};
 use crate::engine::StreamId;
+
+/// So many entries that were handed back are passed over in a search for those that were not.
+const RELEASED_PASSED_MAX: usize = 1000;
 
 /// A consumer group of a stream.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +16,7 @@ pub struct Group {
     pub last_delivered_id: StreamId,
     /// How many of the entries ever added the group has read; `None` when that is not known.
     pub entries_read: Option<u64>,
+    redeliveries: u64,
     consumers: Consumers,
     pending: Pending,
 }
@@ -44,11 +50,38 @@ impl Group {
         &mut self.pending
     }
 
+    /// How often entries that had been delivered before and were pending were delivered again, since the group came to be in this process:
+    /// the log's replay counts as far as the log tells.
+    pub fn redeliveries(&self) -> u64 {
+        self.redeliveries
+    }
+
+    /// When the entry was delivered that is with a consumer for the longest time, in milliseconds since the Unix epoch; `None` when none is,
+    /// or when so many were handed back that the search for it takes too long.
+    pub fn find_idle_since_ms(&mut self) -> Option<u64> {
+        // Those that were handed back come first.
+        let mut left = RELEASED_PASSED_MAX;
+        let mut since_ms = None;
+        self.pending.visit_by_rank(|entry| {
+            if entry.consumer.is_some() {
+                since_ms = Some(entry.delivered_ms);
+            }
+            left -= 1;
+            if since_ms.is_some() || left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        since_ms
+    }
+
     /// Makes an entry pending for a consumer or for nobody, whether or not it was for another one before.
     #[inline]
     pub fn assign(&mut self, entry: PendingEntry) {
-        if let Some(owner) = self.pending.insert(entry).and_then(|before| before.consumer) {
-            self.consumers.get_mut(owner).pending -= 1;
+        if let Some(before) = self.pending.insert(entry) {
+            if entry.consumer.is_some() && entry.delivery_count > before.delivery_count {
+                self.redeliveries += 1;
+            }
+            if let Some(owner) = before.consumer {
+                self.consumers.get_mut(owner).pending -= 1;
+            }
         }
         if let Some(owner) = entry.consumer {
             self.consumers.get_mut(owner).pending += 1;

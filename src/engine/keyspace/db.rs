@@ -266,6 +266,11 @@ impl Db {
         (end < self.slots.capacity()).then_some(end)
     }
 
+    /// The key in a slot.
+    pub fn find_at(&mut self, slot: usize) -> Option<&mut KeyEntry> {
+        self.slots.get_mut(slot)
+    }
+
     /// Has streams in the slots from `start` on, `slots` of them at most, forget what producers sent too long before the
     /// time `now_ms`, in milliseconds since the Unix epoch; returns the slot to go on with, `None` at the end.
     pub fn expire_produced(&mut self, start: usize, slots: usize, now_ms: u64) -> Option<usize> {

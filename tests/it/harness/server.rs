@@ -272,7 +272,7 @@ fn is_port_taken(exit: &Exit) -> bool {
 
 /// A port that nobody listened on a moment ago. Below those that the system gives to outgoing connections, and never the
 /// same twice in a process, so that the test binaries of several checkouts rarely meet and tests of one never do.
-fn find_free_port() -> u16 {
+pub(crate) fn find_free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
         let number = NEXT.fetch_add(1, Relaxed).wrapping_add((std::process::id() % 190) as u16 * 100);
