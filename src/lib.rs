@@ -10,12 +10,14 @@
 //! | [`net`] | sockets: bytes in, bytes out |
 //! | [`command`] | the commands, one file and one declaration each |
 //! | [`state`] | what commands act on: the sharded keyspace, connections, the server as a whole |
+//! | [`acl`] | users and what they may do |
 //! | [`log`] | the append-only file: writing it, and reading it back |
 //! | [`rdb`] | values in Redis's RDB format: DUMP's payloads, written and read |
 //! | [`protocol`] | requests decoded, replies encoded |
 //! | [`engine`] | the data: keys, streams, groups, strings |
 //! | [`config`], [`clock`], [`glob`], [`logging`], [`metrics`], [`number`], [`process`] | leaves |
 
+pub mod acl;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -16,6 +16,15 @@ pub struct AllocatorBytes {
     pub resident: u64,
 }
 
+/// Fills a buffer with random bytes that nobody can foresee.
+///
+/// # Errors
+/// The system has none to give.
+pub fn fill_random(buffer: &mut [u8]) -> std::io::Result<()> {
+    use std::io::Read;
+    fs::File::open("/dev/urandom")?.read_exact(buffer)
+}
+
 /// What the allocator holds now; zeros where it does not say.
 pub fn allocator() -> AllocatorBytes {
     use tikv_jemalloc_ctl::{epoch, stats};

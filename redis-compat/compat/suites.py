@@ -47,6 +47,19 @@ def run_tcl_unit(source: Path, series: str, unit: str, tests_run_min: int, silen
     return run
 
 
+def run_tcl_unit_with_own_servers(source: Path, series: str, unit: str, settings: dict, silence_s_max: int, binary: Path) -> SuiteRun:
+    """Runs one Tcl test file that starts its own servers, without the tests that the settings leave out with a reason."""
+    run = SuiteRun(f"tcl of {series}, {unit}, with servers of its own", ("tcl", series), settings["tests_run_min"])
+    started = time.monotonic()
+    outcome = tcl.run_unit_with_own_servers(source, unit, binary, silence_s_max, list(settings["without"]))
+    run.results, run.troubles = outcome.results, outcome.troubles
+    if outcome.hung_test is not None:
+        run.results.append(TestResult(f"{unit}: {outcome.hung_test}", Outcome.FAILED, f"no answer within {silence_s_max} s"))
+    run.seconds = time.monotonic() - started
+    run.check_tests_run()
+    return run
+
+
 def run_redis_py_file(source: Path, tests: dict, file: dict, protocol: int, seconds_max: int, python: Path, binary: Path) -> SuiteRun:
     """Runs one set of redis-py's tests in one file and one protocol."""
     name = f"redis-py {tests['name']}, {file['name']}, RESP{protocol}"

@@ -1,13 +1,17 @@
-"""Runs test files of redis's own Tcl suite against a server that is already running.
+"""Runs test files of redis's own Tcl suite against a server that is already running, or servers that the files start.
 
 The suite's external mode starts no server: it connects to host and port, and skips by itself what it cannot do
 from outside (tests tagged `external:skip`).
 """
 
 import os
+import random
 import re
+import shlex
+import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 from .results import Outcome, TestResult
@@ -35,14 +39,39 @@ def run_unit(source: Path, unit: str, port: int, silence_s_max: int, without: li
 
     `silence_s_max` ends a run in which no test ends for that long; `without` names tests to leave out.
     """
-    command = ["tclsh", "tests/test_helper.tcl", "--host", "127.0.0.1", "--port", str(port)]
+    return _run(source, unit, ["--host", "127.0.0.1", "--port", str(port)], silence_s_max, without)
+
+
+def run_unit_with_own_servers(source: Path, unit: str, binary: Path, silence_s_max: int, without: list[str]) -> TclRun:
+    """Runs one test file that starts its servers itself, with settings of their own: `binary`, in the place of redis-server.
+
+    `without` names tests to leave out; what begins with `/` is a pattern.
+    """
+    with tempfile.TemporaryDirectory(prefix="redis-compat-tcl-") as directory:
+        tree = Path(directory)
+        shutil.copytree(source / "tests", tree / "tests", ignore=shutil.ignore_patterns("tmp"))
+        (tree / "tests" / "tmp").mkdir()
+        (tree / "src").mkdir()
+        server = tree / "src" / "redis-server"
+        # The suite waits for the process's number in the server's output.
+        server.write_text(f'#!/bin/sh\necho "started, PID: $$ "\nexec {shlex.quote(str(binary.resolve()))} "$@"\n')
+        server.chmod(0o755)
+        for tool in ("redis-cli", "redis-benchmark"):
+            path = shutil.which(tool)
+            if path is not None:
+                (tree / "src" / tool).symlink_to(path)
+        return _run(tree, unit, ["--baseport", str(random.randrange(20000, 30000))], silence_s_max, without)
+
+
+def _run(tree: Path, unit: str, where: list[str], silence_s_max: int, without: list[str]) -> TclRun:
+    command = ["tclsh", "tests/test_helper.tcl", *where]
     command += ["--single", unit, "--clients", "1", "--timeout", str(silence_s_max)]
     command += ["--durable"]  # an error in one test is that test's failure and does not end the run
     for name in without:
         command += ["--skiptest", name]
     process = subprocess.Popen(
         command,
-        cwd=source,
+        cwd=tree,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,15 +1,12 @@
 //! AUTH, and the check of passwords that HELLO shares.
-//!
-//! There is one user, `default`; its password is the setting `requirepass`.
 
-use subtle::ConstantTimeEq;
-
+use super::access::note;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, Spec};
 use crate::protocol::Request;
 
-use crate::config::settings;
+use crate::acl::{DEFAULT_USER, LogContext, LogReason};
 use crate::state::{Session, Shared};
 
 pub(super) const SPEC: Spec = Spec {
@@ -35,38 +32,31 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-/// The one user's name.
-pub(super) const DEFAULT_USER: &[u8] = b"default";
-
-/// Whether connections need no password.
-pub(super) fn is_open(shared: &Shared) -> bool {
-    shared.config.text(settings::REQUIREPASS).is_empty()
-}
-
-/// Lets the connection in if the user's password is right.
+/// Lets the connection in if the user's password is right; `command` is as the client wrote it.
 ///
 /// # Errors
 /// [`CommandError::WrongPassword`].
 pub(super) fn authenticate(
     shared: &Shared,
     session: &mut Session,
+    command: &[u8],
     user: &[u8],
     password: &[u8],
 ) -> Result<(), CommandError> {
-    let required = shared.config.text(settings::REQUIREPASS);
-    // How long it takes tells of the password's length at most, not of how much of a guess was right.
-    let matches = required.is_empty() || bool::from(required.as_bytes().ct_eq(password));
-    if user != DEFAULT_USER || !matches {
+    let found = shared.users.find(user).filter(|found| found.accepts(password));
+    let Some(found) = found else {
+        let is_multi = session.transaction.is_some() || session.in_exec;
+        let context = if is_multi { LogContext::Multi } else { LogContext::TopLevel };
+        note(shared, &session.handle, LogReason::Auth, context, command, user);
         return Err(CommandError::WrongPassword);
-    }
-    session.authenticated = true;
-    session.handle.names.lock().user = user.to_vec();
+    };
+    session.become_user(found, true);
     Ok(())
 }
 
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let (user, password) = match request.len() {
-        2 if is_open(context.shared) => {
+        2 if context.shared.users.default_user().needs_no_password() => {
             return Err(CommandError::Other(
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?",
@@ -76,7 +66,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         3 => (request.arg(1), request.arg(2)),
         _ => return Err(CommandError::Syntax),
     };
-    authenticate(context.shared, context.session, user, password)?;
+    authenticate(context.shared, context.session, request.arg(0), user, password)?;
     context.reply.ok();
     Ok(Outcome::Done)
 }

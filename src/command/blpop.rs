@@ -54,6 +54,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     keys.dedup();
     let waiter = Arc::new(Waiter {
         client_id: context.session.handle.id,
+        access: context.session.access.clone(),
         db: context.keys.db,
         protocol: context.session.protocol,
         request: OwnedRequest::new(request.args_from(0)),

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::table::Command;
+use crate::acl::Denied;
 use crate::state::WrongType;
 
 /// A refusal. The text is the interface: clients compare it.
@@ -82,6 +84,14 @@ pub enum CommandError {
     NoAuth,
     /// No such user, or not its password.
     WrongPassword,
+    /// The user may not execute the command of this full name.
+    NotPermitted(String),
+    /// The user may not do this with one of the keys.
+    NotPermittedKey,
+    /// The user may not use one of the channels.
+    NotPermittedChannel,
+    /// What was queued in a transaction, and is refused now.
+    NotPermittedAnyMore(Denied),
     /// A transaction is discarded because of an error before.
     ExecAbort,
     /// A blocked command was ended by CLIENT UNBLOCK.
@@ -177,6 +187,30 @@ impl CommandError {
             }
             Self::NoAuth => "NOAUTH Authentication required.",
             Self::WrongPassword => "WRONGPASS invalid username-password pair or user is disabled.",
+            Self::NotPermitted(name) => {
+                return format!("NOPERM this user has no permissions to run the '{name}' command")
+                    .into_bytes();
+            }
+            Self::NotPermittedKey => {
+                "NOPERM this user has no permissions to access one of the keys used as arguments"
+            }
+            Self::NotPermittedChannel => {
+                "NOPERM this user has no permissions to access one of the channels used as arguments"
+            }
+            Self::NotPermittedAnyMore(denied) => {
+                let reason = match denied {
+                    Denied::Command => "no permission to execute the command or subcommand",
+                    Denied::Key(_) => "no permission to touch the specified keys",
+                    Denied::Channel(_) => {
+                        "no permission to access one of the channels used as arguments to the command"
+                    }
+                };
+                return format!(
+                    "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC \
+                     call. This command is no longer allowed for the following reason: {reason}"
+                )
+                .into_bytes();
+            }
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::ShuttingDown => "UNBLOCKED the server is shutting down",
@@ -198,6 +232,15 @@ impl CommandError {
         let len = text.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
         text.truncate(len);
         Self::Bytes(text)
+    }
+
+    /// What a user is told who may not do this.
+    pub fn not_permitted(denied: Denied, command: &Command) -> Self {
+        match denied {
+            Denied::Command => Self::NotPermitted(command.full_name.clone()),
+            Denied::Key(_) => Self::NotPermittedKey,
+            Denied::Channel(_) => Self::NotPermittedChannel,
+        }
     }
 
     /// The refusal of a command that is not in the table.

@@ -81,7 +81,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let arguments = parse(request)?;
     let session = &mut *context.session;
     if let Some((user, password)) = arguments.auth {
-        auth::authenticate(context.shared, session, user, password)?;
+        auth::authenticate(context.shared, session, request.arg(0), user, password)?;
     }
     if !session.authenticated {
         return Err(CommandError::Other(

@@ -8,6 +8,7 @@
 //! all that depends on the clock or on chance), apply (cannot fail), write the effect, tell
 //! [`crate::state::Keys::changed`], reply.
 
+mod access;
 mod acl;
 mod append;
 mod argument;
@@ -70,6 +71,7 @@ mod randomkey;
 mod read;
 mod references;
 mod rename;
+mod renames;
 mod replay;
 mod replication;
 mod reset;
@@ -114,9 +116,11 @@ mod xreadgroup;
 mod xsetid;
 mod xtrim;
 
+pub use access::{check_access, deny, load_users};
 pub use context::{Blocked, Context, Outcome};
 pub use dump::Dump;
 pub use error::CommandError;
+pub use renames::Renames;
 pub use replay::{Replay, library_name, uncounted};
 pub use rewrite::start_rewrite;
 pub use spec::{

@@ -269,6 +269,7 @@ impl ReadArguments<'_> {
         keys.dedup();
         let waiter = Arc::new(Waiter {
             client_id: context.session.handle.id,
+            access: context.session.access.clone(),
             db: context.keys.db,
             protocol: context.session.protocol,
             request: OwnedRequest::new(fixed),

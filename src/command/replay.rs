@@ -7,6 +7,7 @@ use super::context::{Context, Outcome};
 use super::dump::{CONSUMER_TIMES, PENDING_FOR_NOBODY};
 use super::idempotency::{PRODUCED, PRODUCED_COUNTERS};
 use super::table::table;
+use crate::acl::Access;
 use crate::engine::{Key, PendingEntry, ProducedEntry};
 use crate::log::Recorded;
 use crate::metrics::{CommandCounters, WorkerMetrics};
@@ -49,7 +50,8 @@ impl<'r, 'k> Replay<'r, 'k> {
     pub fn new(shared: &'r Arc<Shared>, metrics: &'r WorkerMetrics, keys: &'r mut Keys<'k>) -> Self {
         keys.acquire(ShardSet::All);
         keys.start_replaying();
-        let session = Session::new(Arc::new(ClientHandle::detached(keys.now_ms)), true);
+        let session =
+            Session::new(Arc::new(ClientHandle::detached(keys.now_ms)), Access::new(&shared.users), true);
         Self { shared, metrics, session, keys, reply: Reply::new(Protocol::Resp2) }
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::auth;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{Categories, Flags, Group, Spec};
@@ -37,15 +36,13 @@ fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Com
     session.select(0);
     session.set_protocol(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;
-    session.authenticated = auth::is_open(context.shared);
+    let user = context.shared.users.default_user();
+    let is_open = context.shared.users.is_open();
+    session.become_user(user, is_open);
     let handle = &session.handle;
     handle.no_evict.store(false, Relaxed);
     handle.no_touch.store(false, Relaxed);
-    {
-        let mut names = handle.names.lock();
-        names.name.clear();
-        names.user = auth::DEFAULT_USER.to_vec();
-    }
+    handle.names.lock().name.clear();
     context.reply.set_protocol(Protocol::Resp2);
     context.reply.simple("RESET");
     Ok(Outcome::Done)

@@ -47,17 +47,46 @@ impl Command {
     /// The positions of the keys in a request of this command, and what is done with each, as its key specs tell them, which are
     /// what clients go by: a consumer named STREAMS misleads them. `None` when the request is not of the form that they tell of.
     pub fn find_keys(&self, request: Request<'_>) -> Option<Vec<(usize, KeyFlags)>> {
-        let flags_of = |keys: &KeySpec| match self.spec.key_flags {
-            Some(flags) if keys.flags.contains(KeyFlags::VARIABLE_FLAGS) => flags(request),
-            _ => keys.flags,
-        };
         let mut found = Vec::new();
         for keys in self.spec.keys {
             let mut positions = SmallVec::new();
             keys.find_positions(request, &mut positions)?;
-            found.extend(positions.into_iter().map(|at| (at, flags_of(keys))));
+            found.extend(positions.into_iter().map(|at| (at, self.flags_of(keys, request))));
         }
         Some(found)
+    }
+
+    /// The positions of the keys that [`Self::key_positions`] finds, and what is done with each.
+    pub fn keys_with_flags(&self, request: Request<'_>) -> SmallVec<[(usize, KeyFlags); 8]> {
+        let mut found = SmallVec::new();
+        if let Some(find) = self.spec.find_keys {
+            // Such a command does the same with all its keys, but where its flags depend on the request.
+            let flags = self.spec.keys.first().map_or(KeyFlags::empty(), |keys| self.flags_of(keys, request));
+            if let Some((first, len)) = find(request) {
+                found.extend((first..first + len).map(|at| (at, flags)));
+            }
+            return found;
+        }
+        for keys in self.spec.keys {
+            let mut positions = SmallVec::new();
+            if keys.find_positions(request, &mut positions).is_none() {
+                found.clear();
+                return found;
+            }
+            if !keys.flags.contains(KeyFlags::NOT_KEY) {
+                let flags = self.flags_of(keys, request);
+                found.extend(positions.into_iter().map(|at| (at, flags)));
+            }
+        }
+        found
+    }
+
+    /// What a request does with the keys of a spec.
+    fn flags_of(&self, keys: &KeySpec, request: Request<'_>) -> KeyFlags {
+        match self.spec.key_flags {
+            Some(flags) if keys.flags.contains(KeyFlags::VARIABLE_FLAGS) => flags(request),
+            _ => keys.flags,
+        }
     }
 
     /// Whether it may change data.

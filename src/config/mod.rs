@@ -37,6 +37,7 @@ pub use default_text::default_config_text;
 pub use error::{ConfigError, Place, RewriteError, SetError, SetRefusal};
 pub use list::{BufferLimit, BufferLimits};
 pub use load::Directive;
+pub use rewrite::replace_file;
 pub use set::Origin;
 pub use setting::{
     BooleanSetting, ChoiceSetting, Effect, FlagsSetting, Handle, IntegerSetting, MemorySetting, Mutability,
@@ -44,3 +45,4 @@ pub use setting::{
 };
 
 pub use store::Config;
+pub use text::describe_io;

@@ -119,7 +119,10 @@ fn push_line(out: &mut Vec<u8>, line: &[u8]) {
 }
 
 /// Writes a file beside `path`, syncs it, and renames it over `path`. The file's permissions stay.
-fn replace_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
+///
+/// # Errors
+/// The system's; then the file is as it was.
+pub fn replace_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{:016x}.tmp", fastrand::u64(..)));

@@ -42,7 +42,7 @@ pub(super) fn read_dir(path: &str) -> Result<String, String> {
 }
 
 /// An operating system's error in its own words, without the number that the standard library adds.
-pub(super) fn describe_io(error: &std::io::Error) -> String {
+pub fn describe_io(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_owned(),

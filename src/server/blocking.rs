@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::command::{CommandError, check_access, table};
 use crate::engine::Key;
 use crate::protocol::Reply;
 use crate::state::{Change, Keys, Mark, Served, ServedReply, ShardSet, Shared, Waiter};
@@ -39,7 +40,13 @@ fn serve(keys: &mut Keys<'_>, waiter: &Waiter) -> bool {
     }
     keys.db = waiter.db;
     let mut reply = Reply::new(waiter.protocol);
-    let served = (waiter.serve)(keys, waiter.request.as_request(), &mut reply);
+    let served = match find_refusal(waiter) {
+        None => (waiter.serve)(keys, waiter.request.as_request(), &mut reply),
+        Some(refusal) => {
+            reply.error(&refusal.message());
+            Served::Failed
+        }
+    };
     let retry_at_ms = match served {
         Served::Replied | Served::Failed => None,
         Served::NotYet => Some(None),
@@ -62,6 +69,21 @@ fn serve(keys: &mut Keys<'_>, waiter: &Waiter) -> bool {
         keys.send_served(sender, reply);
     }
     true
+}
+
+/// Why a waiter may not be served any more: its user has changed since it came. The log of refusals is its connection's matter.
+fn find_refusal(waiter: &Waiter) -> Option<CommandError> {
+    if waiter.access.is_current() {
+        return None;
+    }
+    let mut access = waiter.access.clone();
+    if !access.refresh() {
+        return Some(CommandError::NoAuth);
+    }
+    let request = waiter.request.as_request();
+    let command = table().find(request.arg(0))?;
+    let denied = check_access(access.user(), command, request).err()?;
+    Some(CommandError::not_permitted(denied, command))
 }
 
 /// Tries a waiter again whose time has come, after those who came before it and whose time has come too. No shard is locked.

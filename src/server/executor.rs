@@ -8,7 +8,9 @@ use std::time::Instant;
 use super::blocking::serve_ready;
 use super::transaction;
 use crate::clock;
-use crate::command::{Blocked, Command, CommandError, Context, Flags, Outcome, Table, table};
+use crate::command::{
+    Blocked, Command, CommandError, Context, Flags, Outcome, Renames, Table, check_access, deny, table,
+};
 use crate::config::{Config, settings};
 use crate::engine::Key;
 use crate::log::Effects;
@@ -29,6 +31,8 @@ pub(super) struct Executor {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) table: &'static Table,
+    /// Nearly always none.
+    renames: Renames,
     /// The command that was found last: the next one is the same more often than not.
     recent: Cell<Option<&'static Command>>,
 }
@@ -116,7 +120,9 @@ impl Executor {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let table = table();
         let metrics = shared.metrics.register_worker(table.len());
-        Self { shared, metrics, table, recent: Cell::new(None) }
+        // Startup has checked them.
+        let renames = Renames::new(&shared.config).unwrap_or_default();
+        Self { shared, metrics, table, renames, recent: Cell::new(None) }
     }
 
     fn limits(&self, session: &Session) -> DecoderLimits {
@@ -138,6 +144,7 @@ impl Executor {
         effects: &mut Effects,
     ) -> BatchEnd {
         let now_ms = clock::unix_ms();
+        session.refresh_access();
         let shared = &*self.shared;
         let buffer = std::mem::take(effects);
         // Before the log is taken: a batch that begins while the log is read has none, to its end.
@@ -243,7 +250,7 @@ impl Executor {
         step
     }
 
-    fn refuse(&self, reply: &mut Reply, error: &CommandError) {
+    pub(super) fn refuse(&self, reply: &mut Reply, error: &CommandError) {
         let message = error.message();
         self.shared.metrics.count_error(&message);
         reply.error(&message);
@@ -262,6 +269,9 @@ impl Executor {
         if !session.authenticated && !flags.contains(Flags::NO_AUTH) {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::NoAuth);
+        }
+        if session.access.is_restricted() {
+            self.check_access(session, command, request)?;
         }
         if flags.contains(Flags::WRITE)
             && let Some(failure) = self.shared.log().latched()
@@ -293,13 +303,32 @@ impl Executor {
         Ok(Admission::Execute(command))
     }
 
+    /// Whether the connection's user may have the request executed.
+    pub(super) fn check_access(
+        &self,
+        session: &Session,
+        command: &Command,
+        request: Request<'_>,
+    ) -> Result<(), CommandError> {
+        check_access(session.access.user(), command, request).map_err(|denied| {
+            // The log of refusals tells of the client, and so of what it is about to do.
+            session.handle.last_command.store(command.index as u32, Relaxed);
+            self.metrics.commands[command.index].rejected.add(1);
+            deny(&self.shared, session, command, request, denied)
+        })
+    }
+
     /// The command or subcommand that a request is for, with the right number of arguments.
     #[inline]
     pub(super) fn find(&self, request: Request<'_>) -> Result<&'static Command, CommandError> {
         let name = request.arg(0);
         let recent =
             self.recent.get().filter(|recent| recent.spec.name.as_bytes().eq_ignore_ascii_case(name));
-        let Some(command) = recent.or_else(|| self.table.find(name)) else {
+        let found = match self.renames.is_empty() {
+            true => recent.or_else(|| self.table.find(name)),
+            false => self.renames.find(name),
+        };
+        let Some(command) = found else {
             return Err(CommandError::unknown_command(name, request.args_from(1)));
         };
         self.recent.set(Some(command));
@@ -454,6 +483,7 @@ impl Executor {
         let is_hidden = |at: usize| match command.full_name.as_str() {
             "auth" => at >= 1,
             "hello" => at >= 2,
+            "acl|setuser" => at >= 3,
             "config|set" => {
                 at >= 3 && SECRET_SETTINGS.iter().any(|name| request.arg(at - 1).eq_ignore_ascii_case(name))
             }

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use super::executor::Executor;
 use super::loading;
 use super::worker::{Connection, Worker};
+use crate::acl::Access;
 use crate::clock;
 use crate::config::Config;
 use crate::log::{Effects, LogError};
@@ -30,7 +31,11 @@ impl Exercise {
     pub fn new(config: Config) -> Result<Self, LogError> {
         let shared = Arc::new(Shared::new(Arc::new(config), 1, 1));
         loading::load(&shared)?;
-        let session = Session::new(Arc::new(ClientHandle::detached(clock::unix_ms())), true);
+        let session = Session::new(
+            Arc::new(ClientHandle::detached(clock::unix_ms())),
+            Access::new(&shared.users),
+            true,
+        );
         let connection = Connection {
             session,
             decoder: RequestDecoder::new(),

@@ -17,7 +17,8 @@ use super::supervisor::{self, Heartbeat};
 use super::worker::{self, Handover, WorkerHandle};
 use super::{background, loading};
 use crate::clock;
-use crate::config::{Config, settings};
+use crate::command::{Renames, load_users};
+use crate::config::{Config, ConfigError, settings};
 use crate::log::LogError;
 use crate::logging;
 use crate::monitoring;
@@ -49,6 +50,12 @@ pub enum StartupError {
         /// The system's words.
         cause: io::Error,
     },
+    /// A line of the configuration cannot be followed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The users that the settings tell of cannot be made.
+    #[error("{0}")]
+    Users(String),
     /// The log cannot be read or continued.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -106,6 +113,8 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     // With one thread there is nobody to share with; with more, enough shards that two rarely meet.
     let shards = if workers == 1 { 1 } else { workers * 16 };
     let shared = Arc::new(Shared::new(config, workers, shards));
+    load_users(&shared).map_err(StartupError::Users)?;
+    Renames::new(&shared.config)?;
     if let Some(listener) = listeners.first() {
         shared.port.store(listener.address().port(), Relaxed);
     }
@@ -297,7 +306,7 @@ async fn accept(shared: Arc<Shared>, listener: Listener, workers: Arc<Vec<Worker
         );
         shared.metrics.connections_received.fetch_add(1, Relaxed);
         keep_alive(&shared, &stream);
-        let authenticated = shared.config.text(settings::REQUIREPASS).is_empty();
+        let authenticated = shared.users.is_open();
         let Some(worker) = workers.iter().min_by_key(|worker| worker.connections.load(Relaxed)) else {
             return;
         };
@@ -327,7 +336,7 @@ fn refuse(shared: &Shared, stream: &std::net::TcpStream) -> Option<&'static str>
         return Some("-ERR max number of clients reached\r\n");
     }
     let is_protected =
-        config.boolean(settings::PROTECTED_MODE) && config.text(settings::REQUIREPASS).is_empty();
+        config.boolean(settings::PROTECTED_MODE) && shared.users.default_user().needs_no_password();
     let is_local = stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
     (is_protected && !is_local).then_some(
         "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \

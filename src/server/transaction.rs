@@ -69,6 +69,13 @@ pub(super) fn execute(
         let request = queued.as_request();
         match executor.find(request) {
             Ok(command) => {
+                // The rules may have changed since it was queued, or by a command before it.
+                if session.access.is_restricted()
+                    && let Err(error) = executor.check_access(session, command, request)
+                {
+                    executor.refuse(reply, &error);
+                    continue;
+                }
                 executor.call(session, keys, reply, request, command, stopwatch);
             }
             // It was found when it was queued, and the table does not change.

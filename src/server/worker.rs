@@ -13,6 +13,7 @@ use super::blocking::{deregister, retry};
 use super::executor::{BATCH_OUTPUT_BYTES_MAX, BatchEnd, Executor};
 use super::supervisor::Heartbeat;
 use super::transaction;
+use crate::acl::Access;
 use crate::clock;
 use crate::command::{Blocked, CommandError};
 use crate::config::settings;
@@ -85,7 +86,11 @@ pub(super) async fn run(
                     continue;
                 };
                 let connection = Connection {
-                    session: Session::new(handover.handle, handover.authenticated),
+                    session: Session::new(
+                        handover.handle,
+                        Access::new(&worker.executor.shared.users),
+                        handover.authenticated,
+                    ),
                     decoder: RequestDecoder::new(),
                     waiting: None,
                     connections: connections.clone(),
@@ -278,6 +283,21 @@ impl Worker {
         }
     }
 
+    /// Notes in the log of refusals that a blocked command was refused, since its user has changed.
+    #[cold]
+    fn note_denied(&self, connection: &mut Connection) {
+        connection.session.refresh_access();
+        let (Some(Waiting::Blocked { blocked, .. }), session) = (&connection.waiting, &connection.session)
+        else {
+            return;
+        };
+        let request = blocked.waiter.request.as_request();
+        if let Ok(command) = self.executor.find(request) {
+            // The reply is written already.
+            let _ = self.executor.check_access(session, command, request);
+        }
+    }
+
     fn deliver(
         &self,
         connection: &mut Connection,
@@ -289,6 +309,9 @@ impl Worker {
         if reply.failed {
             let message = reply.bytes.strip_prefix(b"-").unwrap_or(&reply.bytes);
             self.shared().metrics.count_error(message);
+            if message.starts_with(b"NOPERM ") {
+                self.note_denied(connection);
+            }
         }
         output.extend_from_slice(&reply.bytes);
         let session = &mut connection.session;

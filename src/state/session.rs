@@ -7,6 +7,7 @@ use super::clients::ClientHandle;
 use super::keys::Mark;
 use super::pubsub::Subscriptions;
 use super::watch::WatchFlag;
+use crate::acl::{Access, User};
 use crate::protocol::{OwnedRequest, Protocol};
 
 /// What a client wants to hear (CLIENT REPLY).
@@ -54,6 +55,8 @@ pub struct Session {
     pub protocol: Protocol,
     /// Whether it may do more than authenticate.
     pub authenticated: bool,
+    /// The user it acts as.
+    pub access: Access,
     /// The transaction it is in.
     pub transaction: Option<Transaction>,
     /// The commands being executed are a transaction's.
@@ -74,12 +77,13 @@ pub struct Session {
 
 impl Session {
     /// A new connection's state.
-    pub fn new(handle: Arc<ClientHandle>, authenticated: bool) -> Self {
+    pub fn new(handle: Arc<ClientHandle>, access: Access, authenticated: bool) -> Self {
         Self {
             handle,
             db: 0,
             protocol: Protocol::default(),
             authenticated,
+            access,
             transaction: None,
             in_exec: false,
             watch_flag: Arc::new(AtomicBool::new(false)),
@@ -95,6 +99,30 @@ impl Session {
     pub fn select(&mut self, db: usize) {
         self.db = db;
         self.handle.db.store(db, Relaxed);
+    }
+
+    /// Acts as a user from now on.
+    pub fn become_user(&mut self, user: Arc<User>, authenticated: bool) {
+        self.handle.names.lock().user = user.name().to_vec();
+        self.access.become_user(user);
+        self.authenticated = authenticated;
+    }
+
+    /// Takes over what has changed of its user. One whose user is gone is to be closed.
+    #[inline]
+    pub fn refresh_access(&mut self) {
+        if !self.access.is_current() {
+            self.take_over_access();
+        }
+    }
+
+    #[cold]
+    fn take_over_access(&mut self) {
+        if !self.access.refresh() {
+            self.closing = true;
+        }
+        // Where no password is needed any more, who has not given one need not.
+        self.authenticated |= self.access.users().is_open();
     }
 
     /// Changes the protocol.

@@ -15,6 +15,7 @@ use super::clients::Clients;
 use super::pubsub::PubSub;
 use super::slowlog::SlowLog;
 use super::store::Store;
+use crate::acl::Users;
 use crate::clock;
 use crate::config::{AppendFsync, Config, settings};
 use crate::log::{FsyncPolicy, LoadProgress, Log, LogPaths, RecoverySettings};
@@ -53,6 +54,8 @@ pub struct Shared {
     pub clients: Clients,
     /// The subscribers.
     pub pubsub: PubSub,
+    /// Who may do what.
+    pub users: Arc<Users>,
     /// What is counted.
     pub metrics: Metrics,
     /// When the server started.
@@ -118,6 +121,7 @@ impl Shared {
             no_log: Log::disabled(),
             clients: Clients::default(),
             pubsub,
+            users: Arc::default(),
             metrics: Metrics::default(),
             started: Instant::now(),
             started_ms: now_ms,

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::keys::Keys;
 use super::keys::Mark;
+use crate::acl::Access;
 use crate::protocol::{OwnedRequest, Protocol, Reply, Request};
 
 /// What came of an attempt to serve a blocked command.
@@ -45,6 +46,8 @@ pub struct ServedReply {
 pub struct Waiter {
     /// The client's ID.
     pub client_id: u64,
+    /// The user it acts as.
+    pub access: Access,
     /// The database it had selected.
     pub db: usize,
     /// The protocol it speaks.

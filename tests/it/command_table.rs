@@ -21,6 +21,9 @@ type Difference = (&'static str, &'static str, (u32, u32));
 /// All of them.
 const DIFFERENCES: &[Difference] = &[
     // What 7.2 changed.
+    ("acl|deluser", "tips", (7, 2)),
+    ("acl|save", "tips", (7, 2)),
+    ("acl|setuser", "tips", (7, 2)),
     ("blpop", "flags", (7, 2)),
     ("client|setname", "tips", (7, 2)),
     ("cluster|shards", "flags", (7, 2)),

@@ -4,8 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, the highest first.
-const LAYERS: &[&str] =
-    &["main", "tools", "server", "monitoring", "net", "command", "state", "log", "rdb", "protocol", "engine"];
+const LAYERS: &[&str] = &[
+    "main",
+    "tools",
+    "server",
+    "monitoring",
+    "net",
+    "command",
+    "state",
+    "acl",
+    "log",
+    "rdb",
+    "protocol",
+    "engine",
+];
 
 /// Below all layers; they import nothing but one another.
 const LEAVES: &[&str] = &["clock", "config", "glob", "limits", "logging", "metrics", "number", "process"];

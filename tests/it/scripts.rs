@@ -20,6 +20,10 @@ macro_rules! scripts {
 }
 
 scripts! {
+    access_blocked
+    access_checks
+    access_log
+    access_renames
     administration
     administration_of_the_log
     authentication

@@ -24,7 +24,7 @@ pub(super) const SPEC: Spec = Spec {
 
 fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
     let mut text = Vec::new();
-    write_client(context, &context.session.handle, &mut text);
+    write_client(&context.session.handle, true, context.keys.now_ms, &mut text);
     context.reply.verbatim(&text);
     Ok(Outcome::Done)
 }

@@ -5,7 +5,7 @@ use crate::command::error::CommandError;
 use crate::command::spec::{ArgKind, Argument, Categories, Flags, Group, Spec};
 use crate::protocol::Request;
 
-use crate::command::auth::DEFAULT_USER;
+use crate::acl::Users;
 use crate::number::parse_i64;
 use crate::state::ClientHandle;
 
@@ -157,7 +157,7 @@ impl<'a> Filter<'a> {
         }
     }
 
-    fn parse(request: Request<'a>, now_ms: u64) -> Result<Self, CommandError> {
+    fn parse(request: Request<'a>, users: &Users, now_ms: u64) -> Result<Self, CommandError> {
         let mut filter = Self::any();
         let mut at = 2;
         while at < request.len() {
@@ -174,7 +174,7 @@ impl<'a> Filter<'a> {
             } else if option.eq_ignore_ascii_case(b"laddr") {
                 filter.local = Some(value);
             } else if option.eq_ignore_ascii_case(b"user") {
-                if value != DEFAULT_USER {
+                if users.find(value).is_none() {
                     return Err(CommandError::quoting("ERR No such user '", value, "'"));
                 }
                 filter.user = Some(value);
@@ -215,7 +215,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let filter = if is_old_form {
         Filter { peer: Some(request.arg(2)), skip_self: false, ..Filter::any() }
     } else {
-        Filter::parse(request, context.keys.now_ms)?
+        Filter::parse(request, &context.shared.users, context.keys.now_ms)?
     };
     let self_id = context.session.handle.id;
     let mut killed = 0;

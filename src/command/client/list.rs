@@ -96,17 +96,23 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     };
     let mut text = Vec::new();
     for client in &clients {
-        write_client(context, client, &mut text);
+        write_client(client, client.id == context.session.handle.id, context.keys.now_ms, &mut text);
     }
     context.reply.verbatim(&text);
     Ok(Outcome::Done)
 }
 
-/// Writes a client's line, its end included.
-pub(super) fn write_client(context: &Context<'_, '_>, client: &ClientHandle, out: &mut Vec<u8>) {
-    let now_ms = context.keys.now_ms;
-    // What a client does is noted at the end of a batch: of the one that asks, this is now.
-    let is_self = client.id == context.session.handle.id;
+/// A client's line without its end, told by its own thread.
+pub(in crate::command) fn client_line(client: &ClientHandle, now_ms: u64) -> Vec<u8> {
+    let mut line = Vec::new();
+    write_client(client, true, now_ms, &mut line);
+    line.pop();
+    line
+}
+
+/// Writes a client's line, its end included. What a client does is noted at the end of a batch: of the one that asks
+/// (`is_self`), this is now.
+pub(super) fn write_client(client: &ClientHandle, is_self: bool, now_ms: u64, out: &mut Vec<u8>) {
     let idle_s = if is_self { 0 } else { now_ms.saturating_sub(client.active_ms.load(Relaxed)) / 1000 };
     let (query, query_free) = (client.query_buffer.load(Relaxed), client.query_buffer_free.load(Relaxed));
     let output = client.output_buffer.load(Relaxed);

@@ -25,6 +25,7 @@ use super::help::write_help;
 use super::spec::{Categories, Flags, Group, Spec};
 use crate::protocol::Request;
 
+pub(super) use list::client_line;
 pub(super) use setname::check_name;
 
 pub(super) const SPEC: Spec = Spec {

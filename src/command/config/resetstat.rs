@@ -22,6 +22,7 @@ pub(super) const SPEC: Spec = Spec {
 fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
     let shared = context.shared;
     shared.metrics.reset();
+    shared.users.log.reset_counts();
     shared.peak_memory_bytes.store(0, std::sync::atomic::Ordering::Relaxed);
     shared.allocator();
     context.reply.ok();

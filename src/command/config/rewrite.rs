@@ -3,6 +3,11 @@
 use crate::command::context::{Context, Outcome};
 use crate::command::error::CommandError;
 use crate::command::spec::{Flags, Group, Spec};
+use std::sync::Arc;
+
+use crate::acl::User;
+use crate::command::access::catalog;
+use crate::config::settings;
 use crate::protocol::Request;
 
 pub(super) const SPEC: Spec = Spec {
@@ -20,7 +25,13 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
-    match context.shared.config.rewrite(None) {
+    let shared = context.shared;
+    // Users in a file of their own are not the configuration's.
+    let users: Option<Vec<String>> = shared.config.text(settings::ACLFILE).is_empty().then(|| {
+        let line = |user: &Arc<User>| String::from_utf8_lossy(&user.describe(catalog())).into_owned();
+        shared.users.list().iter().map(line).collect()
+    });
+    match shared.config.rewrite(users.as_deref()) {
         Ok(()) => {
             tracing::info!("CONFIG REWRITE executed with success");
             context.reply.ok();

@@ -41,6 +41,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let origin = if is_local { Origin::Local } else { Origin::Remote };
     let shared = context.shared;
     let result = shared.config.set(&pairs, origin, |changed| act(shared, changed));
+    context.session.refresh_access();
     match result {
         Ok(_) => {
             context.reply.ok();
@@ -59,6 +60,9 @@ fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
     for &setting in changed {
         if setting == settings::APPENDFSYNC.id() {
             shared.log().set_policy(shared.fsync_policy());
+        } else if setting == settings::REQUIREPASS.id() {
+            let password = shared.config.text(settings::REQUIREPASS);
+            shared.users.set_default_password(password.as_bytes());
         } else if setting == settings::LOGLEVEL.id() {
             logging::set_level(shared.config.choice(settings::LOGLEVEL));
         } else if setting == settings::CLIENT_OUTPUT_BUFFER_LIMIT.id() {

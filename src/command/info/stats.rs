@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Lines;
+use crate::acl::LogReason;
 use crate::command::context::Context;
 use crate::metrics::{Counter, WorkerMetrics};
 use crate::state::Topic;
@@ -51,4 +52,9 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
         "client_query_buffer_limit_disconnections",
         metrics.query_buffer_limit_disconnections.load(Relaxed),
     );
+    let denied = |reason: LogReason| context.shared.users.log.count(reason);
+    lines.field("acl_access_denied_auth", denied(LogReason::Auth));
+    lines.field("acl_access_denied_cmd", denied(LogReason::Command));
+    lines.field("acl_access_denied_key", denied(LogReason::Key));
+    lines.field("acl_access_denied_channel", denied(LogReason::Channel));
 }
