@@ -152,6 +152,10 @@ pub struct Metrics {
     rates: Mutex<RateSamples>,
     /// Connections closed since their query buffer grew over its limit.
     pub query_buffer_limit_disconnections: AtomicU64,
+    /// Connections closed since more replies waited to be sent than `client-output-buffer-limit` allows.
+    pub output_buffer_limit_disconnections: AtomicU64,
+    /// Connections closed since all together took more than `maxmemory-clients` allows.
+    pub evicted_clients: AtomicU64,
 }
 
 impl Metrics {
@@ -248,6 +252,8 @@ impl Metrics {
             &self.connections_rejected,
             &self.error_replies,
             &self.query_buffer_limit_disconnections,
+            &self.output_buffer_limit_disconnections,
+            &self.evicted_clients,
         ] {
             counter.store(0, Relaxed);
         }

@@ -103,6 +103,7 @@ fn execute_setrange(context: &mut Context<'_, '_>, request: Request<'_>) -> Resu
             context.keys.insert(&key, Value::String(string), None);
         }
     }
+    context.shared.note_growth((len - present_len.unwrap_or(0)) as u64);
     context.keys.effect(&[b"SETRANGE", key.bytes, request.arg(2), text]);
     context.keys.changed(&key, Change::Updated);
     context.reply.count(len as u64);

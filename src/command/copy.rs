@@ -82,7 +82,7 @@ fn execute_copy(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<O
         return Ok(Outcome::Done);
     };
     keys.in_db(db, |keys| {
-        keys.insert(&to, value, expires_at_ms);
+        context.shared.note_growth(keys.insert(&to, value, expires_at_ms).memory_bytes() as u64);
     });
     let effect = keys.begin_effect(6);
     effect.arg(b"COPY");

@@ -94,6 +94,10 @@ pub enum CommandError {
     NotPermittedAnyMore(Denied),
     /// A transaction is discarded because of an error before.
     ExecAbort,
+    /// A transaction is discarded since EXEC itself is refused.
+    ExecRefused(Box<CommandError>),
+    /// More memory is used than `maxmemory` allows.
+    OutOfMemory,
     /// A blocked command was ended by CLIENT UNBLOCK.
     Unblocked,
     /// A blocked command was ended because the server ends.
@@ -212,6 +216,10 @@ impl CommandError {
                 .into_bytes();
             }
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
+            Self::ExecRefused(reason) => {
+                return concat(&[b"EXECABORT Transaction discarded because of: ", &reason.message()]);
+            }
+            Self::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             Self::Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             Self::ShuttingDown => "UNBLOCKED the server is shutting down",
             Self::MisConf(cause) => {

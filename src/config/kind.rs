@@ -65,7 +65,7 @@ pub(super) enum Value {
 }
 
 /// Added to a percentage to tell it from a number of bytes.
-const PERCENT_BASE: u64 = u64::MAX - 100;
+pub(super) const PERCENT_BASE: u64 = u64::MAX - 100;
 /// The most bytes that a setting can hold where percentages are allowed too, and where Redis keeps a signed number.
 pub(super) const BYTES_MAX: u64 = i64::MAX as u64;
 

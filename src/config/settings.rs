@@ -362,17 +362,18 @@ settings! {
     /// Connections at once, at least 1.
     MAXCLIENTS: IntegerSetting = Setting::integer("maxclients", "10000", 1, UINT_MAX).active();
 
-    /// Bytes of memory at which writes that need more are refused, or keys evicted; 0 is no limit.
+    /// Bytes of memory beyond which commands that may grow memory are refused; 0 is no limit.
     MAXMEMORY: MemorySetting = Setting::memory("maxmemory", "0", 0, u64::MAX).active();
 
     /// Bytes, or percent of `maxmemory`, that all clients' buffers may take before the greatest are closed; 0 is
     /// no limit.
-    MAXMEMORY_CLIENTS: MemorySetting = Setting::memory_or_percent("maxmemory-clients", "0");
+    MAXMEMORY_CLIENTS: MemorySetting = Setting::memory_or_percent("maxmemory-clients", "0").active();
 
     /// How long a client may wait for evictions, 0 to 100.
     MAXMEMORY_EVICTION_TENACITY: IntegerSetting = Setting::integer("maxmemory-eviction-tenacity", "10", 0, 100);
 
-    /// What happens to a write when `maxmemory` is reached.
+    /// Which keys are evicted when `maxmemory` is reached. Millstream evicts none: every policy is taken, with a
+    /// warning in the log where it is not noeviction, and all mean the same.
     MAXMEMORY_POLICY: ChoiceSetting<MaxmemoryPolicy> =
         Setting::choice::<MaxmemoryPolicy>("maxmemory-policy", "noeviction").active();
 

@@ -78,7 +78,18 @@ impl Config {
         self.number(setting.id()) as i64
     }
 
-    /// The value of a memory setting, in bytes. A percentage of `maxmemory` counts as no bytes: no active setting has one.
+    /// The bytes that `maxmemory-clients` allows, of which a percentage is one of `maxmemory`; 0 for no limit.
+    pub fn memory_of_clients(&self) -> u64 {
+        match self.number(settings::MAXMEMORY_CLIENTS.id()) {
+            percent @ super::kind::PERCENT_BASE.. => {
+                let percent = percent - super::kind::PERCENT_BASE;
+                self.memory(settings::MAXMEMORY) / 100 * percent
+            }
+            bytes => bytes,
+        }
+    }
+
+    /// The value of a memory setting, in bytes. A percentage counts as no bytes: see [`Self::memory_of_clients`].
     #[inline]
     pub fn memory(&self, setting: MemorySetting) -> u64 {
         let number = self.number(setting.id());

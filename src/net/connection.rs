@@ -27,6 +27,8 @@ pub enum Progress {
     Wait,
     /// Sends what is there and closes.
     Close,
+    /// Closes at once.
+    Abort,
 }
 
 /// What requests mean. One serves all connections of a thread.
@@ -66,6 +68,9 @@ pub trait Service {
 
     /// Tells of bytes that went over the wire.
     fn count(&self, connection: &Self::Connection, read: usize, written: usize);
+
+    /// Tells in how many buffers replies wait that may not leave yet.
+    fn note_held(&self, connection: &Self::Connection, buffers: usize);
 
     /// The connection is closed.
     fn closed(&self, connection: Self::Connection);
@@ -111,7 +116,7 @@ async fn run<S: Service>(
             output = take_buffer();
         }
         let progress = service.execute(serving.connection, &mut input, &mut output);
-        if !output.is_empty() {
+        if !output.is_empty() && progress != Progress::Abort {
             let mark = service.mark(serving.connection);
             if progress == Progress::Read && service.may_run_ahead(mark) {
                 serving.hold(std::mem::take(&mut output), mark);
@@ -122,6 +127,7 @@ async fn run<S: Service>(
             }
         }
         match progress {
+            Progress::Abort => return Err(Closed),
             Progress::Close => {
                 serving.send_held().await?;
                 return Ok(serving.stream.shutdown().await?);
@@ -157,6 +163,7 @@ impl<S: Service> Serving<'_, S> {
     fn hold(&mut self, output: Vec<u8>, mark: S::Mark) {
         self.held_bytes += output.len();
         self.held.push_back((output, mark));
+        self.service.note_held(self.connection, self.held.len());
     }
 
     /// Sends replies once they may leave.
@@ -164,12 +171,19 @@ impl<S: Service> Serving<'_, S> {
         if !self.service.settle(mark).await {
             return Err(Closed);
         }
-        tokio::select! {
-            biased;
-            written = self.stream.write_all(output) => written?,
-            () = self.service.interrupted(self.connection) => return Err(Closed),
+        let mut rest = output;
+        while !rest.is_empty() {
+            let written = tokio::select! {
+                biased;
+                written = self.stream.write(rest) => written?,
+                () = self.service.interrupted(self.connection) => return Err(Closed),
+            };
+            if written == 0 {
+                return Err(Closed);
+            }
+            self.service.count(self.connection, 0, written);
+            rest = &rest[written..];
         }
-        self.service.count(self.connection, 0, output.len());
         Ok(())
     }
 
@@ -177,6 +191,7 @@ impl<S: Service> Serving<'_, S> {
     async fn send_held(&mut self) -> Result<(), Closed> {
         while let Some((output, mark)) = self.held.pop_front() {
             self.held_bytes -= output.len();
+            self.service.note_held(self.connection, self.held.len());
             self.send(&output, mark).await?;
             give_buffer(output);
         }
@@ -192,6 +207,7 @@ impl<S: Service> Serving<'_, S> {
             output.extend_from_slice(&next);
             give_buffer(next);
         }
+        self.service.note_held(self.connection, self.held.len());
         self.send(&output, mark).await?;
         give_buffer(output);
         Ok(())
@@ -338,6 +354,8 @@ mod tests {
         }
 
         fn count(&self, (): &(), _: usize, _: usize) {}
+
+        fn note_held(&self, (): &(), _: usize) {}
 
         fn closed(&self, (): ()) {}
     }

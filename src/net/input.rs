@@ -36,6 +36,8 @@ pub(super) fn give_buffer(mut buf: Vec<u8>) {
 pub struct Input {
     buf: Vec<u8>,
     start: usize,
+    /// With so many bytes not yet consumed there is something to execute; 0 where that is not known.
+    needed: usize,
 }
 
 impl Input {
@@ -49,6 +51,11 @@ impl Input {
     #[inline]
     pub fn consume(&mut self, bytes: usize) {
         self.start += bytes;
+    }
+
+    /// Tells with how many bytes, those that are there included, there will be something to execute, if that is known.
+    pub fn set_needed(&mut self, bytes: Option<usize>) {
+        self.needed = bytes.unwrap_or(0);
     }
 
     /// Bytes that the buffer has room for beyond those it holds.
@@ -74,9 +81,42 @@ impl Input {
             self.buf = take_buffer();
         }
         if self.buf.capacity() - self.buf.len() < READ_BYTES_MIN {
-            // Doubles: bytes that came are the bound, never what a client says will come.
-            self.buf.reserve(READ_BYTES_MIN.max(self.buf.len()));
+            // Doubles: bytes that came are the bound, never what a client says will come; that only keeps it from doubling beyond.
+            let missing = self.needed.checked_sub(self.buf.len()).filter(|missing| *missing > 0);
+            let more = missing.map_or(self.buf.len(), |missing| missing.min(self.buf.len()));
+            self.buf.reserve_exact(READ_BYTES_MIN.max(more));
         }
         &mut self.buf
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads until `len` bytes are there, as much at a time as there is room for; the greatest capacity of the buffer.
+    fn capacity_for(len: usize, needed: Option<usize>) -> usize {
+        let mut input = Input::default();
+        let mut capacity_max = 0;
+        while input.bytes().len() < len {
+            input.set_needed(needed);
+            let buf = input.for_reading();
+            assert!(buf.capacity() - buf.len() >= READ_BYTES_MIN);
+            capacity_max = capacity_max.max(buf.capacity());
+            buf.resize(buf.capacity().min(len), 0);
+        }
+        capacity_max
+    }
+
+    #[test]
+    fn room_doubles_up_to_what_is_needed() {
+        const LEN: usize = 10_000_000;
+        assert!(capacity_for(LEN, None) < 2 * LEN);
+        let capacity = capacity_for(LEN, Some(LEN));
+        assert!((LEN..=LEN + READ_BYTES_MIN).contains(&capacity), "{capacity}");
+        // What a client says that it will send is no reason to make room for it.
+        assert!(capacity_for(100_000, Some(1 << 40)) <= 400_000);
+        // What was needed is there, and more comes.
+        assert!(capacity_for(LEN, Some(1000)) < 2 * LEN);
     }
 }

@@ -1,5 +1,7 @@
 //! Encoding of replies, in RESP2 or RESP3, straight into the connection's output buffer.
 
+use std::num::NonZeroUsize;
+
 use crate::engine::StreamId;
 
 /// The protocol's version that a connection speaks (HELLO).
@@ -19,17 +21,42 @@ pub enum Protocol {
 pub struct Reply {
     buf: Vec<u8>,
     protocol: Protocol,
+    /// Beyond so many bytes what was written is dropped; `None` for no bound.
+    limit: Option<NonZeroUsize>,
+    /// Bytes that were dropped from the front.
+    dropped: usize,
+    has_overflown: bool,
 }
 
 impl Reply {
     /// An empty buffer.
     pub fn new(protocol: Protocol) -> Self {
-        Self { buf: Vec::new(), protocol }
+        Self { protocol, ..Self::default() }
     }
 
     /// A reply that goes on in `buf`.
     pub fn from_buffer(buf: Vec<u8>, protocol: Protocol) -> Self {
-        Self { buf, protocol }
+        Self { buf, protocol, ..Self::default() }
+    }
+
+    /// The same; of a reply that grows beyond `bytes` nothing is kept: see [`Self::has_overflown`].
+    #[must_use]
+    pub fn with_limit(self, bytes: Option<NonZeroUsize>) -> Self {
+        Self { limit: bytes, ..self }
+    }
+
+    /// Whether something was dropped since there was more than the limit: what is left is no reply, and must not be sent.
+    #[inline]
+    pub fn has_overflown(&self) -> bool {
+        self.has_overflown
+    }
+
+    /// Drops all that was written.
+    #[cold]
+    fn overflow(&mut self) {
+        self.dropped += self.buf.len();
+        self.buf = Vec::new();
+        self.has_overflown = true;
     }
 
     /// The bytes written.
@@ -47,21 +74,22 @@ impl Reply {
         &mut self.buf
     }
 
-    /// Bytes written.
+    /// Bytes written, those that were dropped included.
     #[inline]
     pub fn len(&self) -> usize {
-        self.buf.len()
+        self.dropped + self.buf.len()
     }
 
     /// Whether nothing was written.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.buf.is_empty()
+        self.len() == 0
     }
 
     /// Takes back all that was written behind `len`.
     pub fn truncate(&mut self, len: usize) {
-        self.buf.truncate(len);
+        self.buf.truncate(len.saturating_sub(self.dropped));
+        self.dropped = self.dropped.min(len);
     }
 
     /// The version that is written.
@@ -137,6 +165,9 @@ impl Reply {
     /// A bulk string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if self.limit.is_some_and(|limit| self.buf.len() > limit.get()) {
+            self.overflow();
+        }
         self.buf.reserve(bytes.len() + 16);
         self.header(b'$', bytes.len() as u64);
         self.buf.extend_from_slice(bytes);
@@ -230,10 +261,13 @@ impl Reply {
     /// Runs `elements`, which writes elements and counts them, and puts an array's head with that
     /// count before what it wrote.
     pub fn array_counted(&mut self, elements: impl FnOnce(&mut Self) -> usize) {
-        let start = self.buf.len();
+        let (start, dropped) = (self.buf.len(), self.dropped);
         // Room for the usual head; most arrays of unknown length have less than ten elements.
         self.buf.extend_from_slice(b"*0\r\n");
         let len = elements(self);
+        if self.dropped > dropped {
+            return;
+        }
         if len < 10 {
             self.buf[start + 1] = b'0' + len as u8;
         } else {
@@ -271,6 +305,27 @@ mod tests {
         check(|r| r.boolean(true), ":1\r\n", "#t\r\n");
         check(|r| r.verbatim(b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n");
         check(|r| r.stream_id(StreamId::new(15, 2)), "$4\r\n15-2\r\n", "$4\r\n15-2\r\n");
+    }
+
+    #[test]
+    fn what_grows_beyond_the_limit_is_dropped() {
+        let mut reply = Reply::default().with_limit(NonZeroUsize::new(1000));
+        reply.array_counted(|reply| {
+            let start = reply.len();
+            for count in 1..=100 {
+                reply.bulk(&[b'x'; 93]);
+                assert_eq!(reply.len() - start, count * 100);
+                assert!(reply.as_bytes().len() <= 1100);
+            }
+            100
+        });
+        assert!(reply.has_overflown());
+        reply.truncate(10);
+        assert_eq!((reply.len(), reply.has_overflown()), (10, true));
+        // A last element that is beyond it alone is kept: whoever sends looks at the length.
+        let mut reply = Reply::default().with_limit(NonZeroUsize::new(1000));
+        reply.bulk(&[b'x'; 2000]);
+        assert!(!reply.has_overflown());
     }
 
     #[test]

@@ -36,7 +36,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
     for round in 0_u64.. {
         ticks.tick().await;
         shared.metrics.sample_rates();
-        if round.is_multiple_of(ROUNDS_PER_MEMORY_SAMPLE) {
+        if shared.config.memory(settings::MAXMEMORY) != 0 {
+            shared.sample_memory();
+        } else if round.is_multiple_of(ROUNDS_PER_MEMORY_SAMPLE) {
             shared.allocator();
         }
         if shared.active_expire.load(Relaxed) && !shared.paused.load(Relaxed) {
@@ -48,6 +50,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
             expire_produced(&shared, &mut place);
         }
         close_idle_clients(&shared);
+        close_slow_readers(&shared);
+        evict_clients(&shared);
         rewrite_grown_log(&shared);
     }
 }
@@ -160,6 +164,58 @@ fn close_idle_clients(shared: &Shared) {
             tracing::debug!(client = client.id, "closing an idle client");
             client.kill();
         }
+    }
+}
+
+/// Closes clients that have more replies to read than the soft limit of `client-output-buffer-limit` allows for longer than that allows.
+fn close_slow_readers(shared: &Shared) {
+    let limit = shared.config.buffer_limits().normal;
+    if limit.soft_bytes == 0 {
+        return;
+    }
+    let now_ms = clock::unix_ms();
+    for client in shared.clients.list() {
+        // Subscribers have a limit of their own.
+        if client.is_subscriber() || (client.limited_output_bytes() as u64) < limit.soft_bytes {
+            client.output_soft_since_ms.store(0, Relaxed);
+            continue;
+        }
+        match client.output_soft_since_ms.load(Relaxed) {
+            0 => client.output_soft_since_ms.store(now_ms, Relaxed),
+            since_ms if now_ms.saturating_sub(since_ms) > limit.soft_seconds.saturating_mul(1000) => {
+                shared.note_output_disconnection(&client);
+                client.kill();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Closes those clients that take the most memory while all together take more than `maxmemory-clients` allows.
+fn evict_clients(shared: &Shared) {
+    let bytes_max = shared.config.memory_of_clients();
+    if bytes_max == 0 {
+        return;
+    }
+    let mut clients: Vec<_> =
+        shared.clients.list().into_iter().map(|client| (client.memory_bytes() as u64, client)).collect();
+    let mut bytes: u64 = clients.iter().map(|(bytes, _)| bytes).sum();
+    if bytes <= bytes_max {
+        return;
+    }
+    clients.retain(|(_, client)| !client.no_evict.load(Relaxed));
+    clients.sort_unstable_by_key(|(bytes, _)| *bytes);
+    while bytes > bytes_max
+        && let Some((client_bytes, client)) = clients.pop()
+    {
+        tracing::info!(
+            client = client.id,
+            bytes = client_bytes,
+            "closing a client since all together take more than maxmemory-clients allows"
+        );
+        shared.metrics.evicted_clients.fetch_add(1, Relaxed);
+        client.kill();
+        bytes -= client_bytes;
     }
 }
 

@@ -167,7 +167,10 @@ impl Executor {
                 }
             };
             match decoded {
-                Decoded::Incomplete => break BatchEnd::Exhausted,
+                Decoded::Incomplete => {
+                    input.set_needed(decoder.needed_len());
+                    break BatchEnd::Exhausted;
+                }
                 Decoded::Empty { consumed } => input.consume(consumed),
                 Decoded::Request { consumed } => {
                     let step = self.execute(
@@ -230,7 +233,11 @@ impl Executor {
             }
             Ok(Admission::Paused) => return Step::Paused,
             Err(error) => {
-                if let Some(transaction) = &mut session.transaction {
+                if matches!(error, CommandError::ExecRefused(_)) {
+                    keys.release();
+                    session.set_transaction(None);
+                    session.unwatch(&self.shared.store);
+                } else if let Some(transaction) = &mut session.transaction {
                     transaction.aborted = true;
                 }
                 self.refuse(reply, &error);
@@ -273,11 +280,14 @@ impl Executor {
         if session.access.is_restricted() {
             self.check_access(session, command, request)?;
         }
-        if flags.contains(Flags::WRITE)
+        if self.shared.memory_limit.is_exceeded() && self.is_refused_for_memory(session, command) {
+            return Err(self.reject(command, CommandError::OutOfMemory));
+        }
+        if (command.is_write() || is_exec(command))
             && let Some(failure) = self.shared.log().latched()
+            && self.flags_of(session, command).contains(Flags::WRITE)
         {
-            self.metrics.commands[command.index].rejected.add(1);
-            return Err(CommandError::MisConf(failure.reason()));
+            return Err(self.reject(command, CommandError::MisConf(failure.reason())));
         }
         if session.is_subscriber()
             && session.protocol == Protocol::Resp2
@@ -316,6 +326,35 @@ impl Executor {
             self.metrics.commands[command.index].rejected.add(1);
             deny(&self.shared, session, command, request, denied)
         })
+    }
+
+    /// Counts a refusal; that of EXEC is its transaction's end.
+    #[cold]
+    fn reject(&self, command: &Command, error: CommandError) -> CommandError {
+        self.metrics.commands[command.index].rejected.add(1);
+        if is_exec(command) { CommandError::ExecRefused(Box::new(error)) } else { error }
+    }
+
+    /// A command's flags; of EXEC, those of the queued commands too.
+    fn flags_of(&self, session: &Session, command: &Command) -> Flags {
+        let flags = command.spec.flags;
+        if is_exec(command) { flags | transaction::flags(self, session) } else { flags }
+    }
+
+    /// Whether `maxmemory`, which was found exceeded, keeps a command from being executed or queued.
+    #[cold]
+    fn is_refused_for_memory(&self, session: &Session, command: &Command) -> bool {
+        let flags = self.flags_of(session, command);
+        // A transaction's queue grows with whatever is queued.
+        let is_queued = session.transaction.is_some()
+            && !matches!(command.full_name.as_str(), "exec" | "discard" | "reset" | "quit");
+        if flags.contains(Flags::DENYOOM) || is_queued {
+            return self.shared.refuses_growth();
+        }
+        if flags.contains(Flags::WRITE) {
+            self.shared.memory_limit.note_release();
+        }
+        false
     }
 
     /// The command or subcommand that a request is for, with the right number of arguments.
@@ -364,14 +403,11 @@ impl Executor {
             self.shared.unpaused.notify_waiters();
             return false;
         }
-        let is_exec = command.spec.name == "exec" && command.parent.is_none();
         match current.mode {
             // CLIENT is let through, so that a pause can be ended.
             PauseMode::All => command.parent.is_none_or(|parent| parent.name != "client"),
             PauseMode::Write => {
-                command.is_write()
-                    || command.spec.flags.contains(Flags::MAY_REPLICATE)
-                    || (is_exec && transaction::may_write(self, session))
+                self.flags_of(session, command).intersects(Flags::WRITE | Flags::MAY_REPLICATE)
             }
         }
     }
@@ -502,6 +538,11 @@ impl Executor {
         };
         self.shared.slowlog.add(slow, usize::try_from(max).unwrap_or(usize::MAX));
     }
+}
+
+/// Whether it is the command whose flags are those of the queued commands.
+fn is_exec(command: &Command) -> bool {
+    command.spec.flags.contains(Flags::UNQUEUED) && command.spec.name == "exec"
 }
 
 enum Admission<'a> {

@@ -115,6 +115,7 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     let shared = Arc::new(Shared::new(config, workers, shards));
     load_users(&shared).map_err(StartupError::Users)?;
     Renames::new(&shared.config)?;
+    shared.warn_of_policy();
     if let Some(listener) = listeners.first() {
         shared.port.store(listener.address().port(), Relaxed);
     }

@@ -16,6 +16,7 @@ pub(super) fn queue(session: &mut Session, request: Request<'_>) {
     transaction.bytes += request.heap_bytes();
     transaction.commands.push(request);
     session.handle.multi.store(transaction.commands.len() as i32, Relaxed);
+    session.handle.multi_bytes.store(transaction.bytes, Relaxed);
 }
 
 /// Whether the queued commands take more memory than a client may.
@@ -41,15 +42,12 @@ pub(super) fn shards_of(executor: &Executor, session: &Session) -> ShardSet {
     })
 }
 
-/// Whether a queued command may write.
-pub(super) fn may_write(executor: &Executor, session: &Session) -> bool {
-    session.transaction.as_ref().is_some_and(|transaction| {
-        transaction.commands.iter().any(|queued| {
-            executor
-                .find(queued.as_request())
-                .is_ok_and(|command| command.spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE))
-        })
-    })
+/// The flags that a queued command has.
+pub(super) fn flags(executor: &Executor, session: &Session) -> Flags {
+    let commands = session.transaction.iter().flat_map(|transaction| &transaction.commands);
+    commands
+        .filter_map(|queued| executor.find(queued.as_request()).ok())
+        .fold(Flags::empty(), |flags, command| flags | command.spec.flags)
 }
 
 /// Executes the queued commands; EXEC's handler has found nothing against it. The locks are held.

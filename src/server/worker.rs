@@ -20,7 +20,7 @@ use crate::config::settings;
 use crate::log::{Effects, FsyncPolicy, Planted, Position};
 use crate::net::{Input, Progress, Service, serve};
 use crate::protocol::{Reply, RequestDecoder};
-use crate::state::{ClientHandle, Keys, Mark, ServedReply, Session, Shared, Unblock, Waiter};
+use crate::state::{ClientHandle, Keys, Mark, ReplyMode, ServedReply, Session, Shared, Unblock, Waiter};
 
 /// A timer for a blocked command runs for no longer than this, in milliseconds; then it is set again.
 const RETRY_MS_MAX: u64 = 60 * 60 * 1000;
@@ -335,10 +335,11 @@ impl Worker {
 /// Puts the messages that came for a subscriber behind its replies; whether there are more.
 #[inline]
 fn take_messages(session: &Session, output: &mut Vec<u8>) -> bool {
-    match &session.subscriptions {
-        Some(subscriptions) => subscriptions.outbox.take(output, BATCH_OUTPUT_BYTES_MAX),
-        None => false,
-    }
+    let Some(subscriptions) = &session.subscriptions else { return false };
+    let start = output.len();
+    let has_more = subscriptions.outbox.take(output, BATCH_OUTPUT_BYTES_MAX);
+    session.handle.output_buffer.fetch_add(output.len() - start, Relaxed);
+    has_more
 }
 
 impl Service for Worker {
@@ -364,7 +365,13 @@ impl Service for Worker {
             return Progress::Close;
         }
         let session = &mut connection.session;
-        let mut reply = Reply::from_buffer(std::mem::take(output), session.protocol);
+        let output_bytes_max = self
+            .shared()
+            .output_bytes_max()
+            .filter(|_| session.reply_mode == ReplyMode::On && !session.is_subscriber());
+        let mut reply =
+            Reply::from_buffer(std::mem::take(output), session.protocol).with_limit(output_bytes_max);
+        let reply_start = reply.len();
         let end = self.executor.execute_batch(
             session,
             &mut connection.decoder,
@@ -372,9 +379,16 @@ impl Service for Worker {
             &mut reply,
             &mut self.effects.borrow_mut(),
         );
+        let written = reply.len().saturating_sub(reply_start);
+        let pending = session.handle.output_buffer.load(Relaxed) + written;
+        session.handle.output_buffer.store(pending, Relaxed);
+        let has_overflown = reply.has_overflown();
         *output = reply.into_buffer();
+        if has_overflown || output_bytes_max.is_some_and(|max| pending >= max.get()) {
+            self.shared().note_output_disconnection(&session.handle);
+            return Progress::Abort;
+        }
         let has_more = take_messages(session, output);
-        session.handle.output_buffer.store(output.len(), Relaxed);
         if transaction::is_too_large(&self.executor, session) {
             self.shared().metrics.query_buffer_limit_disconnections.fetch_add(1, Relaxed);
             return Progress::Close;
@@ -417,11 +431,13 @@ impl Service for Worker {
     }
 
     async fn wait(&self, connection: &mut Connection, output: &mut Vec<u8>) {
+        let start = output.len();
         match connection.waiting {
             Some(Waiting::Blocked { .. }) => self.wait_blocked(connection, output).await,
             Some(Waiting::Paused) => self.wait_paused(connection).await,
             None => {}
         }
+        connection.session.handle.output_buffer.fetch_add(output.len().saturating_sub(start), Relaxed);
     }
 
     async fn interrupted(&self, connection: &Connection) {
@@ -449,12 +465,23 @@ impl Service for Worker {
         if read > 0 {
             metrics.net_input_bytes.add(read as u64);
             metrics.reads.add(1);
+            self.shared().note_growth(read as u64);
         }
         if written > 0 {
             metrics.net_output_bytes.add(written as u64);
             metrics.writes.add(1);
-            connection.session.handle.output_buffer.store(0, Relaxed);
+            let handle = &connection.session.handle;
+            let pending = handle.output_buffer.load(Relaxed).saturating_sub(written);
+            handle.output_buffer.store(pending, Relaxed);
+            if pending > 0 {
+                // Who reads, however slowly, is not idle.
+                handle.active_ms.store(clock::unix_ms(), Relaxed);
+            }
         }
+    }
+
+    fn note_held(&self, connection: &Connection, buffers: usize) {
+        connection.session.handle.output_held.store(buffers, Relaxed);
     }
 
     fn closed(&self, mut connection: Connection) {

@@ -10,6 +10,9 @@ use std::sync::atomic::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+/// So many bytes of replies do not count against `client-output-buffer-limit`, as in Redis.
+pub const UNLIMITED_OUTPUT_BYTES: usize = 16 * 1024;
+
 /// How CLIENT UNBLOCK ends a blocked command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unblock {
@@ -66,6 +69,12 @@ pub struct ClientHandle {
     pub query_buffer_free: AtomicUsize,
     /// Bytes of replies that were not yet sent.
     pub output_buffer: AtomicUsize,
+    /// The number of buffers in which replies wait that may not leave yet.
+    pub output_held: AtomicUsize,
+    /// Since when the soft limit of `client-output-buffer-limit` is exceeded, in milliseconds since the Unix epoch; 0 when it is not.
+    pub output_soft_since_ms: AtomicU64,
+    /// Bytes of the commands queued by MULTI.
+    pub multi_bytes: AtomicUsize,
     /// Commands executed.
     pub commands: AtomicU64,
     /// Channels it is subscribed to.
@@ -107,6 +116,9 @@ impl ClientHandle {
             query_buffer: AtomicUsize::new(0),
             query_buffer_free: AtomicUsize::new(0),
             output_buffer: AtomicUsize::new(0),
+            output_held: AtomicUsize::new(0),
+            output_soft_since_ms: AtomicU64::new(0),
+            multi_bytes: AtomicUsize::new(0),
             commands: AtomicU64::new(0),
             channels: AtomicU32::new(0),
             patterns: AtomicU32::new(0),
@@ -126,6 +138,26 @@ impl ClientHandle {
     pub fn detached(now_ms: u64) -> Self {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         Self::new(0, nowhere, nowhere, -1, now_ms)
+    }
+
+    /// Bytes of replies not yet sent that count against `client-output-buffer-limit`.
+    pub fn limited_output_bytes(&self) -> usize {
+        self.output_buffer.load(Relaxed).saturating_sub(UNLIMITED_OUTPUT_BYTES)
+    }
+
+    /// What its read buffer takes, in bytes.
+    pub fn input_bytes(&self) -> usize {
+        self.query_buffer.load(Relaxed) + self.query_buffer_free.load(Relaxed)
+    }
+
+    /// What its buffers, its transaction and its entry among the connections take, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        let transaction = self.multi_bytes.load(Relaxed);
+        size_of::<Self>()
+            + self.input_bytes()
+            + self.output_buffer.load(Relaxed)
+            + self.unread_bytes()
+            + transaction
     }
 
     /// Has the connection closed, as soon as it is not busy.

@@ -2,6 +2,7 @@
 
 mod clients;
 mod keys;
+mod memory_limit;
 mod outbox;
 mod pubsub;
 mod session;
@@ -12,8 +13,9 @@ mod store;
 mod waiter;
 mod watch;
 
-pub use clients::{ClientHandle, ClientNames, Clients, Unblock};
+pub use clients::{ClientHandle, ClientNames, Clients, UNLIMITED_OUTPUT_BYTES, Unblock};
 pub use keys::{Change, Keys, Mark, ReadyKey, WrongType};
+pub use memory_limit::MemoryLimit;
 pub use outbox::{Message, Outbox};
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use session::{ReplyMode, Session, Transaction, WatchedKey};

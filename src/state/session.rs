@@ -134,6 +134,7 @@ impl Session {
     /// Begins or ends a transaction.
     pub fn set_transaction(&mut self, transaction: Option<Transaction>) {
         self.handle.multi.store(transaction.as_ref().map_or(-1, |t| t.commands.len() as i32), Relaxed);
+        self.handle.multi_bytes.store(transaction.as_ref().map_or(0, |t| t.bytes), Relaxed);
         self.transaction = transaction;
     }
 }

@@ -1,8 +1,9 @@
 //! What all connections share.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{
-    AtomicBool, AtomicU16, AtomicU64,
+    AtomicBool, AtomicU16, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, Release},
 };
 use std::sync::{Arc, OnceLock};
@@ -11,13 +12,14 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::clients::Clients;
+use super::clients::{ClientHandle, Clients, UNLIMITED_OUTPUT_BYTES};
+use super::memory_limit::MemoryLimit;
 use super::pubsub::PubSub;
 use super::slowlog::SlowLog;
 use super::store::Store;
 use crate::acl::Users;
 use crate::clock;
-use crate::config::{AppendFsync, Config, settings};
+use crate::config::{AppendFsync, Config, Handle, MaxmemoryPolicy, settings};
 use crate::log::{FsyncPolicy, LoadProgress, Log, LogPaths, RecoverySettings};
 use crate::metrics::Metrics;
 use crate::process::{self, AllocatorBytes};
@@ -98,6 +100,10 @@ pub struct Shared {
     pub startup_memory_bytes: u64,
     /// See [`Self::startup_memory_bytes`].
     pub peak_memory_bytes: AtomicU64,
+    /// The hard limit of `client-output-buffer-limit` for normal clients, in bytes; 0 for none.
+    output_hard_bytes: AtomicUsize,
+    /// What `maxmemory` allows.
+    pub memory_limit: MemoryLimit,
     /// The commands that took long.
     pub slowlog: SlowLog,
     /// Asks for the server's end.
@@ -114,7 +120,7 @@ impl Shared {
         let now_ms = clock::unix_ms();
         let startup_memory_bytes = process::allocator().allocated;
         let pubsub = PubSub::new(&config);
-        Self {
+        let shared = Self {
             config,
             store: Store::new(shards, databases),
             log: OnceLock::new(),
@@ -143,10 +149,37 @@ impl Shared {
             replication_id: Mutex::new(random_id()),
             startup_memory_bytes,
             peak_memory_bytes: AtomicU64::new(startup_memory_bytes),
+            output_hard_bytes: AtomicUsize::new(0),
+            memory_limit: MemoryLimit::default(),
             slowlog: SlowLog::default(),
             shutdown: Notify::new(),
             stopping: AtomicBool::new(false),
-        }
+        };
+        shared.note_output_limits();
+        shared
+    }
+
+    /// Takes over what `client-output-buffer-limit` says.
+    pub fn note_output_limits(&self) {
+        let hard_bytes = self.config.buffer_limits().normal.hard_bytes;
+        self.output_hard_bytes.store(usize::try_from(hard_bytes).unwrap_or(usize::MAX), Relaxed);
+    }
+
+    /// With so many bytes of replies to be sent a client is closed.
+    #[inline]
+    pub fn output_bytes_max(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(self.output_hard_bytes.load(Relaxed))
+            .map(|hard_bytes| hard_bytes.saturating_add(UNLIMITED_OUTPUT_BYTES))
+    }
+
+    /// Counts and logs that a client is closed since more replies wait to be sent than it may have.
+    pub fn note_output_disconnection(&self, client: &ClientHandle) {
+        self.metrics.output_buffer_limit_disconnections.fetch_add(1, Relaxed);
+        tracing::warn!(
+            client = client.id,
+            bytes = client.output_buffer.load(Relaxed),
+            "closing a client that reached the limit of its output buffer"
+        );
     }
 
     /// The log; before it was read, one that keeps nothing.
@@ -184,6 +217,44 @@ impl Shared {
         bytes
     }
 
+    /// What counts against `maxmemory`, in bytes: what is allocated, without what waits to be written to the log.
+    fn limited_memory_bytes(&self) -> u64 {
+        let log = self.log();
+        let log_bytes = log.appended().bytes().saturating_sub(log.written().bytes());
+        self.allocator().allocated.saturating_sub(log_bytes)
+    }
+
+    /// Finds out whether more memory is used than `maxmemory` allows.
+    pub fn sample_memory(&self) {
+        let max_bytes = self.config.memory(settings::MAXMEMORY);
+        self.memory_limit.sample(max_bytes, || self.limited_memory_bytes());
+    }
+
+    /// Says in the log that nothing is evicted, where the settings want it.
+    pub fn warn_of_policy(&self) {
+        let policy = self.config.choice(settings::MAXMEMORY_POLICY);
+        if policy != MaxmemoryPolicy::NoEviction {
+            tracing::warn!(
+                "maxmemory-policy is {}, but Millstream evicts no key: what may grow memory is refused over maxmemory",
+                self.config.render(settings::MAXMEMORY_POLICY.id())
+            );
+        }
+    }
+
+    /// Notes that so many bytes came in, or were allocated for a command that is shorter than what it makes.
+    #[inline]
+    pub fn note_growth(&self, bytes: u64) {
+        if self.memory_limit.note_growth(bytes) {
+            self.sample_memory();
+        }
+    }
+
+    /// Whether what may grow memory is refused, now that `maxmemory` was found exceeded.
+    pub fn refuses_growth(&self) -> bool {
+        let max_bytes = self.config.memory(settings::MAXMEMORY);
+        self.memory_limit.refuses(max_bytes, || self.limited_memory_bytes())
+    }
+
     /// Notes that all that was changed by `changes` (a value of [`Self::changes`]) is saved.
     pub fn set_saved(&self, changes: u64) {
         self.last_save_s.store(clock::unix_ms() / 1000, Relaxed);
@@ -201,6 +272,7 @@ impl Shared {
     pub fn set_log(&self, log: Log) {
         let first = self.log.set(log).is_ok();
         debug_assert!(first, "a server has one log");
+        self.sample_memory();
         self.loading.store(false, Release);
     }
 }

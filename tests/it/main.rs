@@ -15,6 +15,7 @@ mod durability;
 mod fuzzing;
 mod harness;
 mod layers;
+mod limits;
 mod loading;
 mod metrics;
 mod names;

@@ -56,6 +56,7 @@ scripts! {
     pubsub_in_resp3
     select
     server_info
+    out_of_memory
     stream_add
     stream_claim
     stream_counters

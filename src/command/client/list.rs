@@ -116,6 +116,8 @@ pub(super) fn write_client(client: &ClientHandle, is_self: bool, now_ms: u64, ou
     let idle_s = if is_self { 0 } else { now_ms.saturating_sub(client.active_ms.load(Relaxed)) / 1000 };
     let (query, query_free) = (client.query_buffer.load(Relaxed), client.query_buffer_free.load(Relaxed));
     let output = client.output_buffer.load(Relaxed);
+    let output_limited = client.limited_output_bytes();
+    let output_buffers = client.output_held.load(Relaxed).max(usize::from(output_limited > 0));
     let command = table()
         .get(client.last_command.load(Relaxed) as usize)
         .map_or("NULL", |command| command.full_name.as_str());
@@ -127,7 +129,7 @@ pub(super) fn write_client(client: &ClientHandle, is_self: bool, now_ms: u64, ou
     let _ = write!(
         out,
         " age={} idle={idle_s} flags={} db={} sub={} psub={} ssub={} multi={} qbuf={query} qbuf-free={query_free} \
-         argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll={} omem={} tot-mem={} events=r cmd={command} user=",
+         argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll={} omem={} tot-mem={} events={} cmd={command} user=",
         now_ms.saturating_sub(client.connected_ms) / 1000,
         flags(client),
         client.db.load(Relaxed),
@@ -135,9 +137,12 @@ pub(super) fn write_client(client: &ClientHandle, is_self: bool, now_ms: u64, ou
         client.patterns.load(Relaxed),
         client.shard_channels.load(Relaxed),
         client.multi.load(Relaxed),
-        client.unread_messages(),
-        client.unread_bytes(),
-        size_of::<ClientHandle>() + query + query_free + output + client.unread_bytes(),
+        client.multi_bytes.load(Relaxed),
+        output - output_limited,
+        output_buffers + client.unread_messages() as usize,
+        output_limited + client.unread_bytes(),
+        client.memory_bytes(),
+        if output > 0 { "rw" } else { "r" },
     );
     out.extend_from_slice(&names.user);
     let _ = write!(out, " redir=-1 resp={} lib-name=", client.resp.load(Relaxed));

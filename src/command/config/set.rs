@@ -67,6 +67,11 @@ fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
             logging::set_level(shared.config.choice(settings::LOGLEVEL));
         } else if setting == settings::CLIENT_OUTPUT_BUFFER_LIMIT.id() {
             shared.pubsub.configure(&shared.config);
+            shared.note_output_limits();
+        } else if setting == settings::MAXMEMORY.id() {
+            shared.sample_memory();
+        } else if setting == settings::MAXMEMORY_POLICY.id() {
+            shared.warn_of_policy();
         }
     }
     Ok(())

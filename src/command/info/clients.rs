@@ -4,13 +4,12 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Lines;
 use crate::command::context::Context;
-use crate::command::memory::figures::input_bytes;
 use crate::config::settings;
 
 pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     let shared = context.shared;
     let clients = shared.clients.list();
-    let input_max = clients.iter().map(|client| input_bytes(client)).max();
+    let input_max = clients.iter().map(|client| client.input_bytes()).max();
     let output_max = clients.iter().map(|client| client.output_buffer.load(Relaxed)).max();
     let (mut blocking, mut blocking_on_loss) = (0, 0);
     for (_, shard) in context.keys.shards().iter_mut() {

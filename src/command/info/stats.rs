@@ -26,7 +26,8 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("rejected_connections", metrics.connections_rejected.load(Relaxed));
     lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     lines.field("expired_keys", sum(|worker| &worker.expired_keys));
-    lines.zeros(&["evicted_keys", "evicted_clients"]);
+    lines.field("evicted_keys", 0);
+    lines.field("evicted_clients", metrics.evicted_clients.load(Relaxed));
     lines.zeros(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     lines.field("keyspace_hits", sum(|worker| &worker.keyspace_hits));
     lines.field("keyspace_misses", sum(|worker| &worker.keyspace_misses));
@@ -51,6 +52,10 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field(
         "client_query_buffer_limit_disconnections",
         metrics.query_buffer_limit_disconnections.load(Relaxed),
+    );
+    lines.field(
+        "client_output_buffer_limit_disconnections",
+        metrics.output_buffer_limit_disconnections.load(Relaxed),
     );
     let denied = |reason: LogReason| context.shared.users.log.count(reason);
     lines.field("acl_access_denied_auth", denied(LogReason::Auth));

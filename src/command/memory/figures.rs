@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::process::{self, AllocatorBytes};
-use crate::state::{ClientHandle, Shared};
+use crate::state::Shared;
 
 /// What memory is taken for, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ impl MemoryFigures {
             resident: process::resident_bytes(),
             peak: shared.peak_memory_bytes.load(Relaxed),
             startup: shared.startup_memory_bytes,
-            clients: shared.clients.list().iter().map(|client| client_bytes(client) as u64).sum(),
+            clients: shared.clients.list().iter().map(|client| client.memory_bytes() as u64).sum(),
             log_buffer: shared.log().statistics().buffered_bytes,
         }
     }
@@ -50,16 +50,6 @@ impl MemoryFigures {
     pub(in crate::command) fn dataset(&self) -> u64 {
         self.used().saturating_sub(self.overhead())
     }
-}
-
-/// What a connection's buffers and its entry among the connections take.
-fn client_bytes(client: &ClientHandle) -> usize {
-    input_bytes(client) + client.output_buffer.load(Relaxed) + size_of::<ClientHandle>()
-}
-
-/// What a connection's read buffer takes.
-pub(in crate::command) fn input_bytes(client: &ClientHandle) -> usize {
-    client.query_buffer.load(Relaxed) + client.query_buffer_free.load(Relaxed)
 }
 
 /// A part of a whole in percent; 0 of nothing.
