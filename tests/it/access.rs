@@ -203,6 +203,7 @@ fn users_are_read_from_a_file_and_written_to_it() {
     fs::write(&file, saved.replace("+hset", "+hget")).unwrap();
     client.check("ACL LOAD", "OK");
     assert!(other.is_closed(), "its user is another");
+    server.kill();
     server.restart();
     let mut client = server.client();
     client.check("ACL GETUSER b", r#"["flags", ["on", "nopass"], "passwords", [], "commands", "-@all +hget", "keys", "", "channels", "", "selectors", []]"#);
@@ -248,6 +249,7 @@ fn users_in_the_configuration_are_made_and_written_back() {
     );
     assert!(text.contains("user b on #30c952fab122c3f9759f02a6d95c3758b246b4fee239957b2d4fee46e26170c4 resetchannels -@all\n"), "{text}");
     let before = client.call("ACL LIST").to_string();
+    server.kill();
     server.restart();
     assert_eq!(server.client().call("ACL LIST").to_string(), before);
 }

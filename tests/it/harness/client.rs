@@ -32,10 +32,12 @@ impl Client {
     /// Speaks RESP2 or RESP3 (HELLO 3) from here on.
     #[track_caller]
     pub(crate) fn switch_to(&mut self, protocol: u8) {
-        self.is_resp3 = protocol == 3;
-        if self.is_resp3 {
-            let reply = self.call("HELLO 3");
-            assert!(reply.field("proto") == Some(&Reply::Integer(3)), "HELLO 3 answered {reply}");
+        let was_resp3 = std::mem::replace(&mut self.is_resp3, protocol == 3);
+        // What every connection begins with needs no HELLO, which a server that wants a password would refuse.
+        if was_resp3 || self.is_resp3 {
+            let reply = self.call(&format!("HELLO {protocol}"));
+            let proto = Some(&Reply::Integer(i64::from(protocol)));
+            assert!(reply.field("proto") == proto, "HELLO {protocol} answered {reply}");
         }
     }
 

@@ -132,11 +132,15 @@ impl Server {
 
     fn spawn(&mut self) {
         let mut command = Command::new(self.program.path());
+        // A configuration file stands before the settings.
+        let is_file = |first: &&String| !first.starts_with("--");
+        let files = usize::from(self.arguments.first().filter(is_file).is_some());
+        command.args(&self.arguments[..files]);
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--dir"]).arg(self.data_dir());
         if self.program == Program::Redis {
             command.args(["--save", ""]);
         }
-        command.args(&self.arguments).stdin(Stdio::null());
+        command.args(&self.arguments[files..]).stdin(Stdio::null());
         command.stdout(File::create(self.dir.path().join("stdout")).unwrap());
         command.stderr(File::create(self.dir.path().join("stderr")).unwrap());
         let child = command.spawn();
