@@ -39,6 +39,8 @@ pub(crate) enum Limit {
 enum Held {
     /// The entries of one stream.
     Entries(Shape),
+    /// The same, compressed by those that can.
+    Compressed(Shape),
     /// Entries that were delivered, over those that were not.
     Pending,
     /// What is left of pending entries when all are acknowledged, out of order.
@@ -84,6 +86,27 @@ pub(crate) const MEMORY_CASES: &[MemoryCase] = &[
         [ratio(1.0), ratio(0.8)],
     ),
     case(
+        "mem-order-compressed",
+        "per entry, the same, with `stream-compress-after 1`",
+        Held::Compressed(Shape::Order),
+        1_000_000,
+        [None, ratio(0.35)],
+    ),
+    case(
+        "mem-value16-compressed",
+        "per entry, one value of 16 bytes, with `stream-compress-after 1`",
+        Held::Compressed(Shape::Value16),
+        1_000_000,
+        [None, None],
+    ),
+    case(
+        "mem-json300-compressed",
+        "per entry, one JSON value of 300 bytes, with `stream-compress-after 1`",
+        Held::Compressed(Shape::Json300),
+        400_000,
+        [None, None],
+    ),
+    case(
         "mem-json300",
         "per entry, one JSON value of 300 bytes",
         Held::Entries(Shape::Json300),
@@ -126,7 +149,9 @@ pub(crate) struct MemoryRun {
 
 impl MemoryRun {
     pub(crate) fn measure(case: &MemoryCase, peer: &Peer, cores: Cores, scale: Scale) -> Outcome<MemoryRun> {
-        let server = Server::start(peer, Setup::of(Persistence::Off), Placing::Pinned(cores), None)?;
+        let is_compressed = matches!(case.held, Held::Compressed(_));
+        let setup = Setup { is_compressed, ..Setup::of(Persistence::Off) };
+        let server = Server::start(peer, setup, Placing::Pinned(cores), None)?;
         let mut control = server.control()?;
         let items = scale.of(case.items);
         let (address, ids) = (server.address(), IdStyle::Bursty);
@@ -137,7 +162,7 @@ impl MemoryRun {
         let before = read_memory(&server, &mut control)?;
         let mut idle = Vec::new();
         match case.held {
-            Held::Entries(shape) => fill_stream(address, ids, shape, items)?,
+            Held::Entries(shape) | Held::Compressed(shape) => fill_stream(address, ids, shape, items)?,
             Held::Pending => read_all(address, items, CONSUMERS)?,
             Held::Acknowledged => {
                 read_all(address, items, CONSUMERS)?;
@@ -192,7 +217,9 @@ fn raise_open_files(count: u64) -> Outcome<()> {
 impl MemoryCase {
     fn check_outcome(&self, control: &mut Control, items: u64) -> Outcome<()> {
         match self.held {
-            Held::Entries(_) => check_count("entries", control.call_integer(&format!("XLEN {KEY}"))?, items),
+            Held::Entries(_) | Held::Compressed(_) => {
+                check_count("entries", control.call_integer(&format!("XLEN {KEY}"))?, items)
+            }
             Held::Pending => check_count("pending entries", control.count_pending(KEY, GROUP)?, items),
             Held::Acknowledged => check_count("pending entries", control.count_pending(KEY, GROUP)?, 0),
             Held::SmallStreams => check_count("keys", control.call_integer("DBSIZE")?, items),

@@ -82,11 +82,13 @@ pub(crate) struct Setup {
     pub(crate) persistence: Persistence,
     /// Of millstream; the others take no such number.
     pub(crate) worker_threads: u32,
+    /// Blocks behind the newest one are compressed, by millstream; the others cannot.
+    pub(crate) is_compressed: bool,
 }
 
 impl Setup {
     pub(crate) const fn of(persistence: Persistence) -> Setup {
-        Setup { persistence, worker_threads: 1 }
+        Setup { persistence, worker_threads: 1, is_compressed: false }
     }
 
     /// What the servers are started with besides a port and a directory.
@@ -100,6 +102,9 @@ impl Setup {
         arguments.extend(["--maxclients".to_owned(), "10100".to_owned()]);
         if peer.is_millstream() {
             arguments.extend(["--worker-threads".to_owned(), self.worker_threads.to_string()]);
+            if self.is_compressed {
+                arguments.extend(["--stream-compress-after".to_owned(), "1".to_owned()]);
+            }
         }
         arguments
     }

@@ -87,6 +87,12 @@ const fn over(connections: usize, mut case: SpeedCase) -> SpeedCase {
     case
 }
 
+/// Millstream with blocks compressed behind the newest one.
+const fn compressed(mut case: SpeedCase) -> SpeedCase {
+    case.setup.is_compressed = true;
+    case
+}
+
 /// Millstream with so many worker threads, on all cores.
 const fn threads(worker_threads: u32, mut case: SpeedCase) -> SpeedCase {
     case.setup.worker_threads = worker_threads;
@@ -186,6 +192,30 @@ pub(crate) const SPEED_CASES: &[SpeedCase] = &[
         60_000,
         [None, Some(0.35)],
     ),
+    compressed(case(
+        "xadd-order-compressed-p16",
+        "XADD of five fields, pipeline 16, compressed behind one block",
+        Work::Add { keys: 1, shape: Shape::Order, length_max: None },
+        16,
+        800_000,
+        [None, None],
+    )),
+    compressed(case(
+        "xreadgroup-10-compressed-p16",
+        "XREADGROUP COUNT 10, 50 consumers, pipeline 16, compressed",
+        Work::ReadGroup { count: 10 },
+        16,
+        100_000,
+        [None, None],
+    )),
+    compressed(case(
+        "xrange-100-compressed-p4",
+        "XRANGE COUNT 100, pipeline 4, compressed",
+        Work::Range { count: 100 },
+        4,
+        60_000,
+        [None, None],
+    )),
     case(
         "xautoclaim-100-p1",
         "XAUTOCLAIM 0 COUNT 100, a million pending",

@@ -128,6 +128,7 @@ pub use spec::{
     KeySpec, Spec,
 };
 pub use table::{Command, Table, table};
+pub use trim::block_limits;
 
 /// All commands, in the order of their names.
 const SPECS: &[&Spec] = &[

@@ -30,12 +30,16 @@ pub(super) const XADD_ARGUMENT: Argument =
 pub(super) const XTRIM_ARGUMENT: Argument =
     Argument::new("trim", ArgKind::Block(&[STRATEGY, OPERATOR, THRESHOLD, COUNT, POLICY_ARGUMENT]));
 
-/// How large a block may grow, by the settings.
+/// How large a block may grow and how it is kept, by the settings.
 #[inline]
-pub(super) fn block_limits(config: &Config) -> BlockLimits {
+pub fn block_limits(config: &Config) -> BlockLimits {
     BlockLimits {
         bytes_max: config.memory(settings::STREAM_NODE_MAX_BYTES) as usize,
         entries_max: config.integer(settings::STREAM_NODE_MAX_ENTRIES) as usize,
+        plain_max: match config.integer(settings::STREAM_COMPRESS_AFTER) {
+            0 => BlockLimits::ALL_PLAIN,
+            blocks => blocks as usize,
+        },
     }
 }
 

@@ -572,6 +572,10 @@ settings! {
     /// Whether writes are refused after a failed background save.
     STOP_WRITES_ON_BGSAVE_ERROR: BooleanSetting = Setting::boolean("stop-writes-on-bgsave-error", "yes");
 
+    /// Blocks of a stream, the newest ones that are full, that are not compressed; those behind them are. 0 compresses none. Millstream's own.
+    STREAM_COMPRESS_AFTER: IntegerSetting =
+        Setting::integer("stream-compress-after", "0", 0, LONG_MAX).active();
+
     /// Seconds for which a new stream remembers what it got from idempotent producers; XCFGSET sets it for a stream that is there.
     STREAM_IDMP_DURATION: IntegerSetting = Setting::integer("stream-idmp-duration", "100", 1, 86_400).active();
 

@@ -295,6 +295,7 @@ mod tests {
         ("server-cpulist", ""),
         ("set-max-listpack-entries", "128"),
         ("set-max-listpack-value", "64"),
+        ("stream-compress-after", "0"),
         ("stream-idmp-duration", "100"),
         ("stream-idmp-maxsize", "100"),
         ("worker-threads", "0"),

@@ -144,7 +144,11 @@ fn random_group(random: &mut fastrand::Rng, stream: &Stream) -> Group {
 
 fn random_stream(random: &mut fastrand::Rng) -> Stream {
     let mut stream = Stream::new();
-    let limits = BlockLimits { bytes_max: random.usize(64..2000), entries_max: random.usize(0..12) };
+    let limits = BlockLimits {
+        bytes_max: random.usize(64..2000),
+        entries_max: random.usize(0..12),
+        ..BlockLimits::default()
+    };
     let names: Vec<Vec<u8>> = (0..3).map(|_| random_text(random)).collect();
     for _ in 0..random.usize(0..60) {
         let last = stream.last_id();

@@ -1,14 +1,15 @@
 //! What runs by the clock: keys that expire though nobody asks for them, clients that idle.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::blocking::serve_ready;
 use crate::clock;
-use crate::command::{start_rewrite, table};
+use crate::command::{block_limits, start_rewrite, table};
 use crate::config::settings;
-use crate::engine::Key;
+use crate::engine::{BlockLimits, Key, Stream};
 use crate::log::{Effects, LogStatistics};
 use crate::metrics::WorkerMetrics;
 use crate::state::{Keys, ShardSet, Shared};
@@ -23,16 +24,20 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(3600);
 const ROUNDS_PER_MEMORY_SAMPLE: u64 = 10;
 /// A shard stays locked for the removal of so many keys at a time.
 const EXPIRED_AT_A_TIME: usize = 200;
-/// So many keys are looked at in a round, and so long a shard stays locked for it, for producers that are to be forgotten. Who
-/// asks for a stream finds them forgotten in any case: this is about memory, and in no hurry.
-const PRODUCER_SLOTS_PER_ROUND: usize = 2000;
+/// So many keys are looked at in a round, and so long a shard stays locked for it, for producers that are to be forgotten (who
+/// asks for a stream finds them forgotten in any case), and for blocks to be compressed: this is about memory, and in no hurry.
+const STREAM_SLOTS_PER_ROUND: usize = 2000;
+/// A shard stays locked for the compression of so many blocks at a time, about half a millisecond.
+const COMPRESSED_AT_A_TIME: usize = 32;
+/// So often in a round.
+const COMPRESSIONS_PER_ROUND: usize = 16;
 
 /// Runs until it is dropped.
 pub(super) async fn run(shared: Arc<Shared>) {
     let metrics = shared.metrics.register_worker(table().len());
     let mut ticks = tokio::time::interval(ROUND);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut place = Place::default();
+    let (mut expire_place, mut compress_place) = (Place::default(), Place::default());
     for round in 0_u64.. {
         ticks.tick().await;
         shared.metrics.sample_rates();
@@ -47,7 +52,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     tokio::task::yield_now().await;
                 }
             }
-            expire_produced(&shared, &mut place);
+            expire_produced(&shared, &mut expire_place);
+        }
+        for _ in 0..COMPRESSIONS_PER_ROUND {
+            if !compress_some(&shared, &mut compress_place) {
+                break;
+            }
+            tokio::task::yield_now().await;
         }
         close_idle_clients(&shared);
         close_slow_readers(&shared);
@@ -129,14 +140,44 @@ struct Place {
 /// Has some streams forget what producers sent too long ago, and moves on; at the end it begins anew in the next round.
 fn expire_produced(shared: &Shared, place: &mut Place) {
     let now_ms = clock::unix_ms();
-    let mut left = PRODUCER_SLOTS_PER_ROUND;
-    while left > 0 && place.shard < shared.store.shard_count() {
+    visit_streams(shared, place, |stream| {
+        stream.expire_produced(now_ms);
+        ControlFlow::Continue(())
+    });
+}
+
+/// Compresses some blocks of streams that are to be compressed and are not: those that were there before
+/// `stream-compress-after` was set, were restored, or became plain again. Whether there may be more at the place.
+fn compress_some(shared: &Shared, place: &mut Place) -> bool {
+    let limits = block_limits(&shared.config);
+    if limits.plain_max == BlockLimits::ALL_PLAIN || shared.loading.load(Relaxed) {
+        return false;
+    }
+    let (mut left, mut is_interrupted) = (COMPRESSED_AT_A_TIME, false);
+    visit_streams(shared, place, |stream| {
+        is_interrupted = stream.compress_some(&limits, &mut left) || left == 0;
+        if is_interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    is_interrupted
+}
+
+/// Visits the streams in the next slots of the keyspace, until `visit` breaks, and moves on. At the end the place is the keyspace's
+/// beginning.
+fn visit_streams(shared: &Shared, place: &mut Place, mut visit: impl FnMut(&mut Stream) -> ControlFlow<()>) {
+    let mut left = STREAM_SLOTS_PER_ROUND;
+    let mut is_interrupted = false;
+    while left > 0 && !is_interrupted && place.shard < shared.store.shard_count() {
         let mut shards = shared.store.lock(&ShardSet::One(place.shard));
         let dbs = &mut shards.get(place.shard).dbs;
-        while left > 0 && place.db < dbs.len() {
+        while left > 0 && !is_interrupted && place.db < dbs.len() {
             // A database that was emptied meanwhile ends before the place.
             let seen = dbs[place.db].slot_count().saturating_sub(place.slot).min(left);
-            match dbs[place.db].expire_produced(place.slot, left, now_ms) {
+            let next = dbs[place.db].visit_streams(place.slot, left, |stream| {
+                let flow = visit(stream);
+                is_interrupted = flow.is_break();
+                flow
+            });
+            match next {
                 Some(slot) => place.slot = slot,
                 None => *place = Place { db: place.db + 1, slot: 0, ..*place },
             }

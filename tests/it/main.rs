@@ -8,6 +8,7 @@
 mod access;
 mod campaign;
 mod command_table;
+mod compression;
 mod differential;
 mod disk_full;
 mod dump;

@@ -1,6 +1,7 @@
 //! A database's part in a shard: a map from keys to values, with expiry times.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use hashbrown::HashTable;
 use slab::Slab;
@@ -271,14 +272,21 @@ impl Db {
         self.slots.get_mut(slot)
     }
 
-    /// Has streams in the slots from `start` on, `slots` of them at most, forget what producers sent too long before the
-    /// time `now_ms`, in milliseconds since the Unix epoch; returns the slot to go on with, `None` at the end.
-    pub fn expire_produced(&mut self, start: usize, slots: usize, now_ms: u64) -> Option<usize> {
+    /// Visits streams in the slots from `start` on, `slots` of them at most, until `visit` breaks: then at that stream
+    /// it is to be gone on with. Returns the slot to go on with, `None` at the end.
+    pub fn visit_streams(
+        &mut self,
+        start: usize,
+        slots: usize,
+        mut visit: impl FnMut(&mut Stream) -> ControlFlow<()>,
+    ) -> Option<usize> {
         let capacity = self.slots.capacity();
         let end = start.saturating_add(slots).min(capacity);
         for slot in start..end {
-            if let Some(KeyEntry { value: Value::Stream(stream), .. }) = self.slots.get_mut(slot) {
-                stream.expire_produced(now_ms);
+            if let Some(KeyEntry { value: Value::Stream(stream), .. }) = self.slots.get_mut(slot)
+                && visit(stream).is_break()
+            {
+                return Some(slot);
             }
         }
         (end < capacity).then_some(end)
@@ -365,7 +373,10 @@ mod tests {
         }
         let mut at = Some(0);
         while let Some(start) = at {
-            at = db.expire_produced(start, 7, 59);
+            at = db.visit_streams(start, 7, |stream| {
+                stream.expire_produced(59);
+                ControlFlow::Continue(())
+            });
         }
         let remembered = db.iter().filter(|entry| match &entry.value {
             Value::Stream(stream) => stream.idempotency().unwrap().producer_count() > 0,

@@ -13,29 +13,30 @@
 //! when the block goes.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::block_ref::BlockRef;
 use super::id::StreamId;
 use super::value::{
     FieldValue, decode_value, decode_varint, encode_text, encode_value, encode_varint, listpack_integer_len,
     listpack_len, skip_value,
 };
 
-const DELETED: u8 = 1;
-const SAME_FIELDS: u8 = 2;
-const ID_CODE: u8 = 0b1100;
+pub(super) const DELETED: u8 = 1;
+pub(super) const SAME_FIELDS: u8 = 2;
+pub(super) const ID_CODE: u8 = 0b1100;
 /// The ID's milliseconds are those of the entry before, its sequence number the next one.
-const ID_NEXT_SEQ: u8 = 0;
+pub(super) const ID_NEXT_SEQ: u8 = 0;
 /// The ID's milliseconds are those of the entry before; a delta of the sequence number follows.
-const ID_SEQ_DELTA: u8 = 0b0100;
+pub(super) const ID_SEQ_DELTA: u8 = 0b0100;
 /// A delta of the milliseconds follows; the sequence number is 0.
-const ID_MS_DELTA: u8 = 0b1000;
+pub(super) const ID_MS_DELTA: u8 = 0b1000;
 /// A delta of the milliseconds follows, then the sequence number.
 const ID_BOTH: u8 = 0b1100;
 
-/// How large a block may grow (`stream-node-max-bytes`, `stream-node-max-entries`).
+/// How large a block may grow (`stream-node-max-bytes`, `stream-node-max-entries`), and how many are kept as they are
+/// (`stream-compress-after`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockLimits {
     /// The size in bytes, by the measure of Redis's listpack, from which on a new block is begun;
@@ -43,67 +44,54 @@ pub struct BlockLimits {
     pub bytes_max: usize,
     /// The number of entries, deleted ones included; 0 for no bound.
     pub entries_max: usize,
+    /// The number of blocks, the newest ones but for the one that is appended to, that are not compressed;
+    /// [`Self::ALL_PLAIN`] for all.
+    pub plain_max: usize,
 }
 
 impl BlockLimits {
     /// The size that no block may exceed, and no entry.
     pub const BYTES_MAX: usize = 1 << 30;
+
+    /// No block is compressed.
+    pub const ALL_PLAIN: usize = usize::MAX;
 }
 
 impl Default for BlockLimits {
     fn default() -> Self {
-        Self { bytes_max: 4096, entries_max: 100 }
+        Self { bytes_max: 4096, entries_max: 100, plain_max: Self::ALL_PLAIN }
     }
 }
 
 /// What is known of a block beside its bytes.
 #[derive(Debug, Clone, Copy, Default)]
-struct Header {
+pub(super) struct Header {
     /// The first entry's ID, deleted or not.
-    first: StreamId,
+    pub(super) first: StreamId,
     /// The last entry's ID, deleted or not.
-    last: StreamId,
+    pub(super) last: StreamId,
     /// Entries that are not deleted.
-    live: u32,
+    pub(super) live: u32,
     /// Entries that are.
-    deleted: u32,
+    pub(super) deleted: u32,
     /// What Redis's listpack would take, in bytes; an entry is of at most 1 GiB, and so is a block before its last one.
-    listpack_len: u32,
+    pub(super) listpack_len: u32,
 }
 
 impl Header {
-    /// Its size before a sealed block's bytes.
-    const LEN: usize = 44;
-
-    fn encode(&self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        bytes[..8].copy_from_slice(&self.first.ms.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.first.seq.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.last.ms.to_le_bytes());
-        bytes[24..32].copy_from_slice(&self.last.seq.to_le_bytes());
-        bytes[32..36].copy_from_slice(&self.live.to_le_bytes());
-        bytes[36..40].copy_from_slice(&self.deleted.to_le_bytes());
-        bytes[40..].copy_from_slice(&self.listpack_len.to_le_bytes());
-        bytes
-    }
-
+    /// Whether an entry of `text_len` bytes of names and values goes into a block of its own, by Redis's rule.
     #[inline]
-    fn decode(bytes: &[u8]) -> Self {
-        let word =
-            |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().expect("a sealed block has a header"));
-        let half =
-            |at: usize| u32::from_le_bytes(*bytes[at..].first_chunk().expect("a sealed block has a header"));
-        Self {
-            first: StreamId::new(word(0), word(8)),
-            last: StreamId::new(word(16), word(24)),
-            live: half(32),
-            deleted: half(36),
-            listpack_len: half(40),
-        }
+    pub(super) fn is_full(&self, text_len: usize, limits: &BlockLimits) -> bool {
+        let bytes_max = match limits.bytes_max {
+            0 => BlockLimits::BYTES_MAX,
+            bytes => bytes.min(BlockLimits::BYTES_MAX),
+        };
+        self.listpack_len as usize + text_len >= bytes_max
+            || (limits.entries_max != 0 && (self.live + self.deleted) as usize >= limits.entries_max)
     }
 
     /// Counts a deletion. Counts of entries are elements of the listpack too, and take a byte more from 128 on.
-    fn count_deleted(&mut self) {
+    pub(super) fn count_deleted(&mut self) {
         if self.live == 128 {
             self.listpack_len -= 1;
         }
@@ -118,77 +106,23 @@ impl Header {
 /// The block that entries are appended to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Block {
-    header: Header,
-    data: Vec<u8>,
+    pub(super) header: Header,
+    pub(super) data: Vec<u8>,
 }
 
-/// A block that is appended to no more: its header and its bytes in one allocation, which clones share until one of them
-/// deletes an entry.
-#[derive(Debug, Clone)]
-pub(super) struct SealedBlock(Arc<[u8]>);
-
-/// A block of either kind, to be read.
+/// A block's packed bytes, to be read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packed<'a> {
-    header: Header,
-    data: &'a [u8],
+    pub(super) header: Header,
+    pub(super) data: &'a [u8],
 }
 
 /// An entry's place in its block.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     id: StreamId,
-    flags_at: usize,
+    pub(super) flags_at: usize,
     body_at: usize,
-}
-
-impl SealedBlock {
-    pub(super) fn new(block: &Block) -> Self {
-        let mut bytes = Vec::with_capacity(Header::LEN + block.data.len());
-        bytes.extend_from_slice(&block.header.encode());
-        bytes.extend_from_slice(&block.data);
-        Self(bytes.into())
-    }
-
-    /// The block, to be appended to again.
-    pub(super) fn reopen(&self) -> Block {
-        let Packed { header, data } = self.packed();
-        Block { header, data: data.to_vec() }
-    }
-
-    #[inline]
-    pub(super) fn packed(&self) -> Packed<'_> {
-        Packed { header: Header::decode(&self.0), data: &self.0[Header::LEN..] }
-    }
-
-    /// Memory behind the struct, in bytes.
-    pub(super) fn heap_bytes(&self) -> usize {
-        self.0.len() + 2 * size_of::<usize>()
-    }
-
-    /// Deletes the entry of this ID; `false`, and the block is not copied, when there is none.
-    pub(super) fn delete(&mut self, id: StreamId) -> bool {
-        let Some(place) = self.packed().find_place(id) else { return false };
-        self.delete_at(&[place.flags_at]);
-        true
-    }
-
-    /// Deletes entries that were chosen in this block as it is.
-    pub(super) fn delete_chosen(&mut self, chosen: &Chosen) {
-        if !chosen.is_empty() {
-            self.delete_at(&chosen.0);
-        }
-    }
-
-    fn delete_at(&mut self, places: &[usize]) {
-        let bytes = Arc::make_mut(&mut self.0);
-        let mut header = Header::decode(bytes);
-        for flags_at in places {
-            bytes[Header::LEN + flags_at] |= DELETED;
-            header.count_deleted();
-        }
-        bytes[..Header::LEN].copy_from_slice(&header.encode());
-    }
 }
 
 impl Block {
@@ -205,9 +139,20 @@ impl Block {
         u64::from(self.header.live)
     }
 
+    /// See [`Header::is_full`].
+    #[inline]
+    pub(super) fn is_full(&self, text_len: usize, limits: &BlockLimits) -> bool {
+        self.header.is_full(text_len, limits)
+    }
+
     #[inline]
     pub(super) fn packed(&self) -> Packed<'_> {
         Packed { header: self.header, data: &self.data }
+    }
+
+    #[inline]
+    pub(super) fn as_ref(&self) -> BlockRef<'_> {
+        BlockRef::plain(self.packed())
     }
 
     /// Memory behind the struct, in bytes.
@@ -344,63 +289,6 @@ impl<'a> Packed<'a> {
         self.data.is_empty()
     }
 
-    #[inline]
-    pub(super) fn first(&self) -> StreamId {
-        self.header.first
-    }
-
-    #[inline]
-    pub(super) fn last(&self) -> StreamId {
-        self.header.last
-    }
-
-    pub(super) fn live(&self) -> u64 {
-        u64::from(self.header.live)
-    }
-
-    /// The same in the form in which it is kept.
-    pub(super) fn live_u32(&self) -> u32 {
-        self.header.live
-    }
-
-    /// The number of entries up to `id`, that one included, that are not deleted.
-    pub(super) fn count_until(&self, id: StreamId) -> u64 {
-        if id >= self.header.last {
-            return self.live();
-        }
-        if id < self.header.first {
-            return 0;
-        }
-        let mut count = 0;
-        let _ = self.scan(self.header.first, id, &mut |_| {
-            count += 1;
-            ControlFlow::Continue(())
-        });
-        count
-    }
-
-    /// Entries that are deleted.
-    pub(super) fn deleted(&self) -> u64 {
-        u64::from(self.header.deleted)
-    }
-
-    /// What Redis's listpack would take, in bytes.
-    pub(super) fn listpack_len(&self) -> usize {
-        self.header.listpack_len as usize
-    }
-
-    /// Whether an entry of `text_len` bytes of names and values goes into a block of its own, by Redis's rule.
-    #[inline]
-    pub(super) fn is_full(&self, text_len: usize, limits: &BlockLimits) -> bool {
-        let bytes_max = match limits.bytes_max {
-            0 => BlockLimits::BYTES_MAX,
-            bytes => bytes.min(BlockLimits::BYTES_MAX),
-        };
-        self.listpack_len() + text_len >= bytes_max
-            || (limits.entries_max != 0
-                && (self.header.live + self.header.deleted) as usize >= limits.entries_max)
-    }
-
     /// The head: the number of names, and where they begin and end.
     #[inline]
     fn head(&self) -> Head {
@@ -452,6 +340,17 @@ impl<'a> Packed<'a> {
         Entry { id: place.id, data: self.data, count, names_at, values_at }
     }
 
+    /// Whether the block's first ID is its first entry's: as a rule, but one that was formed elsewhere may begin below.
+    pub(super) fn begins_with_first(&self) -> bool {
+        let mut is_first = false;
+        let head = self.head();
+        if head.entries_at < self.data.len() {
+            let mut position = head.entries_at;
+            is_first = self.decode_place(&head, self.before_first(), &mut position).id == self.header.first;
+        }
+        is_first
+    }
+
     /// The names of the head.
     pub(super) fn names(&self) -> impl ExactSizeIterator<Item = FieldValue<'a>> + use<'a> {
         let data = self.data;
@@ -464,7 +363,7 @@ impl<'a> Packed<'a> {
     pub(super) fn copy_until(&self, id: StreamId) -> Block {
         let mut copy = Block::default();
         let names: Vec<Vec<u8>> = self.names().map(|name| name.to_vec()).collect();
-        copy.begin(self.first(), names.iter().map(Vec::as_slice));
+        copy.begin(self.header.first, names.iter().map(Vec::as_slice));
         self.visit(|entry, is_deleted| {
             if entry.id <= id {
                 let fields: Vec<_> =
@@ -557,7 +456,7 @@ impl<'a> Packed<'a> {
         self.header.first
     }
 
-    fn find_place(&self, id: StreamId) -> Option<Place> {
+    pub(super) fn find_place(&self, id: StreamId) -> Option<Place> {
         if self.is_empty() || id < self.header.first || id > self.header.last {
             return None;
         }
@@ -571,11 +470,6 @@ impl<'a> Packed<'a> {
             }
         }
         None
-    }
-
-    /// Whether an entry of this ID is there and not deleted.
-    pub(super) fn contains(&self, id: StreamId) -> bool {
-        self.find_place(id).is_some()
     }
 
     /// Chooses entries to delete: `judge` is asked about each that is not deleted, in order, until it
@@ -605,7 +499,7 @@ impl<'a> Packed<'a> {
 
 /// Entries of a block that are to be deleted.
 #[derive(Debug, Default)]
-pub(super) struct Chosen(SmallVec<[usize; 16]>);
+pub(super) struct Chosen(pub(super) SmallVec<[usize; 16]>);
 
 impl Chosen {
     /// Whether there are none.
@@ -719,13 +613,13 @@ mod tests {
         assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, false), expected);
         assert!(block.delete(StreamId::new(6, 0)));
         assert!(!block.delete(StreamId::new(6, 0)));
-        assert!(!block.packed().contains(StreamId::new(6, 0)));
+        assert!(!block.as_ref().contains(StreamId::new(6, 0)));
         expected.remove(3);
         assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, false), expected);
         expected.reverse();
         assert_eq!(read(&block, StreamId::MIN, StreamId::MAX, true), expected);
         assert_eq!(read(&block, StreamId::new(5, 4), StreamId::new(8, 0), true), expected[2..5]);
-        assert_eq!((block.live(), block.packed().deleted()), (6, 1));
+        assert_eq!((block.live(), block.as_ref().deleted()), (6, 1));
         let chosen = block.packed().choose(|id| match id {
             StreamId { ms: 8.., .. } => ControlFlow::Break(()),
             id => ControlFlow::Continue(id != StreamId::new(5, 4)),
@@ -733,7 +627,7 @@ mod tests {
         block.delete_chosen(&chosen);
         assert_eq!(block.live(), 4);
         assert!(
-            block.packed().contains(StreamId::new(5, 4)) && !block.packed().contains(StreamId::new(5, 9))
+            block.as_ref().contains(StreamId::new(5, 4)) && !block.as_ref().contains(StreamId::new(5, 9))
         );
         assert!(block.packed().choose(|_| ControlFlow::Break(())).is_empty());
     }

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::block::{Block, BlockLimits, Chosen, Entry, Packed};
+use super::block::{Block, BlockLimits, Chosen, Entry};
+use super::block_ref::BlockRef;
 use super::id::StreamId;
 use super::sealed::SealedBlocks;
 
@@ -54,9 +55,9 @@ impl Blocks {
 
     /// The one way to a block; the tail is the last.
     #[inline]
-    fn block(&self, index: usize) -> Packed<'_> {
+    fn block(&self, index: usize) -> BlockRef<'_> {
         let sealed = self.sealed.as_ref().and_then(|sealed| sealed.find(index));
-        sealed.unwrap_or_else(|| self.tail.packed())
+        sealed.unwrap_or_else(|| self.tail.as_ref())
     }
 
     /// Each block's first ID, in order.
@@ -84,15 +85,35 @@ impl Blocks {
     ) {
         if self.tail.is_empty() {
             self.reopen(text_len, limits);
-        } else if self.tail.packed().is_full(text_len, limits) {
+        } else if self.tail.is_full(text_len, limits) {
             self.seal();
+            if limits.plain_max != BlockLimits::ALL_PLAIN {
+                self.compress_behind(limits.plain_max);
+            }
         }
         self.tail.append(id, fields);
     }
 
+    #[cold]
+    fn compress_behind(&mut self, plain_max: usize) {
+        if let Some(sealed) = &mut self.sealed {
+            sealed.compress_behind(plain_max);
+        }
+    }
+
+    /// See [`SealedBlocks::compress_some`].
+    pub(super) fn compress_some(&mut self, plain_max: usize, count: &mut usize) -> bool {
+        self.sealed.as_mut().is_some_and(|sealed| sealed.compress_some(plain_max, count))
+    }
+
+    /// The first entry's ID, if a header tells.
+    pub(super) fn find_first_live(&self) -> Option<StreamId> {
+        self.block(0).find_first_live()
+    }
+
     /// All blocks that hold entries.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Packed<'_>> {
-        let tail = (!self.tail.is_empty()).then(|| self.tail.packed());
+    pub(super) fn iter(&self) -> impl Iterator<Item = BlockRef<'_>> {
+        let tail = (!self.tail.is_empty()).then(|| self.tail.as_ref());
         self.sealed.iter().flat_map(|sealed| sealed.iter()).chain(tail)
     }
 
@@ -114,7 +135,7 @@ impl Blocks {
         }
     }
 
-    fn reopen_last_if(&mut self, is_wanted: impl FnOnce(Packed<'_>) -> bool) -> Option<Block> {
+    fn reopen_last_if(&mut self, is_wanted: impl FnOnce(BlockRef<'_>) -> bool) -> Option<Block> {
         self.sealed.as_mut()?.reopen_last_if(is_wanted)
     }
 
@@ -125,7 +146,7 @@ impl Blocks {
             let Some(last) = self.reopen_last_if(|last| last.last() > id) else { return };
             self.tail = last;
         }
-        if self.tail.packed().last() > id {
+        if self.tail.as_ref().last() > id {
             self.tail = self.tail.packed().copy_until(id);
         }
         if was_sealed {
@@ -208,10 +229,10 @@ impl Blocks {
 
     /// Visits the blocks in order until `visit` says that it is enough, and does with each what it
     /// says. A block in which nothing is left goes.
-    pub(super) fn sweep(&mut self, mut visit: impl FnMut(Packed<'_>) -> Sweep) {
+    pub(super) fn sweep(&mut self, mut visit: impl FnMut(BlockRef<'_>) -> Sweep) {
         let goes_on = self.sealed.as_mut().is_none_or(|sealed| sealed.sweep(&mut visit));
         if goes_on && !self.tail.is_empty() {
-            match visit(self.tail.packed()) {
+            match visit(self.tail.as_ref()) {
                 Sweep::Drop => self.tail = Block::default(),
                 Sweep::Delete { chosen, .. } => {
                     self.tail.delete_chosen(&chosen);

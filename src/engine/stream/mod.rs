@@ -5,13 +5,18 @@
 //! stay in memory beyond the call.
 
 mod block;
+mod block_ref;
 mod blocks;
 mod claimable;
+#[cfg(test)]
+mod compressed_tests;
+mod compression;
 mod id;
 mod idempotency;
 mod live_counts;
 mod references;
 mod sealed;
+mod sealed_block;
 #[allow(clippy::module_inception, reason = "the folder is named after its main type")]
 mod stream;
 mod trim;

@@ -164,7 +164,8 @@ mod tests {
 
     /// A stream of small blocks with holes, and groups that have read and acknowledged some of it.
     fn build(random: &mut fastrand::Rng) -> Stream {
-        let limits = BlockLimits { bytes_max: 4096, entries_max: random.usize(1..6) };
+        let limits =
+            BlockLimits { bytes_max: 4096, entries_max: random.usize(1..6), ..BlockLimits::default() };
         let len = random.u64(0..40);
         let mut stream = Stream::new();
         for number in 1..=len {

@@ -2,13 +2,18 @@
 
 use std::collections::VecDeque;
 
-use super::block::{Block, Packed, SealedBlock};
+use super::block::Block;
+use super::block_ref::BlockRef;
 use super::blocks::Sweep;
 use super::id::StreamId;
 use super::live_counts::LiveCounts;
+use super::sealed_block::SealedBlock;
 
 /// So many blocks at most share a slot of the counts.
 const SLOT_BLOCKS_MAX: usize = 16;
+
+/// So many blocks are looked at, at a time, for some to compress.
+const SEEN_MAX: usize = 64;
 
 /// A block that is appended to no more. Its first ID stands beside the pointer, so that a search
 /// touches no block but the one it is for; so does the number of its live entries.
@@ -31,6 +36,8 @@ pub(super) struct SealedBlocks {
     counts: LiveCounts,
     /// Memory behind the blocks, in bytes.
     bytes: usize,
+    /// So many blocks at the front need not be looked at to be compressed: they are, or stay plain.
+    settled: usize,
 }
 
 impl SealedBlocks {
@@ -40,12 +47,12 @@ impl SealedBlocks {
     }
 
     #[inline]
-    pub(super) fn find(&self, index: usize) -> Option<Packed<'_>> {
-        self.blocks.get(index).map(|sealed| sealed.block.packed())
+    pub(super) fn find(&self, index: usize) -> Option<BlockRef<'_>> {
+        self.blocks.get(index).map(|sealed| sealed.block.as_ref())
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Packed<'_>> {
-        self.blocks.iter().map(|sealed| sealed.block.packed())
+    pub(super) fn iter(&self) -> impl Iterator<Item = BlockRef<'_>> {
+        self.blocks.iter().map(|sealed| sealed.block.as_ref())
     }
 
     /// Each block's first ID.
@@ -73,7 +80,7 @@ impl SealedBlocks {
         if self.counts.slots() > self.blocks.len() / (SLOT_BLOCKS_MAX / 4) + 8 {
             self.deal_slots();
         }
-        let (first, live) = (block.first(), block.packed().live_u32());
+        let (first, live) = (block.first(), block.as_ref().live_u32());
         let block = SealedBlock::new(block);
         self.bytes += block.heap_bytes();
         let slot = self.slot_for_one_more();
@@ -93,6 +100,48 @@ impl SealedBlocks {
         }
     }
 
+    /// Compresses blocks behind the newest `plain_max`: the one that came to be behind them when a block was appended, and one of the
+    /// older ones that are still plain, or plain again.
+    pub(super) fn compress_behind(&mut self, plain_max: usize) {
+        let end = self.blocks.len().saturating_sub(plain_max);
+        let Some(last) = end.checked_sub(1) else { return };
+        self.compress(last);
+        if self.settled == last {
+            self.settled = end;
+        }
+        self.compress_some(plain_max, &mut 1);
+    }
+
+    /// Compresses up to `count` blocks behind the newest `plain_max`, the oldest first, takes them off `count`, and looks at a bounded
+    /// number of blocks. Whether there may be more to compress.
+    pub(super) fn compress_some(&mut self, plain_max: usize, count: &mut usize) -> bool {
+        let end = self.blocks.len().saturating_sub(plain_max);
+        let seen_end = end.min(self.settled + SEEN_MAX);
+        while self.settled < seen_end && *count > 0 {
+            if !self.blocks[self.settled].block.is_compressed() {
+                self.compress(self.settled);
+                *count -= 1;
+            }
+            self.settled += 1;
+        }
+        self.settled < end
+    }
+
+    fn compress(&mut self, index: usize) {
+        let block = &mut self.blocks[index].block;
+        self.bytes -= block.heap_bytes();
+        block.compress();
+        self.bytes += block.heap_bytes();
+    }
+
+    /// An entry of the block at `index` was deleted, which made it plain. The first block stays so: who trims exactly deletes
+    /// from it again.
+    fn unsettle(settled: &mut usize, index: usize) {
+        if index > 0 {
+            *settled = index.min(*settled);
+        }
+    }
+
     fn deal_slots(&mut self) {
         self.counts.clear();
         for (index, sealed) in self.blocks.iter_mut().enumerate() {
@@ -107,43 +156,50 @@ impl SealedBlocks {
 
     /// Takes the last block, to be appended to, if it is wanted.
     #[inline(never)]
-    pub(super) fn reopen_last_if(&mut self, is_wanted: impl FnOnce(Packed<'_>) -> bool) -> Option<Block> {
-        let last = self.blocks.pop_back_if(|last| is_wanted(last.block.packed()))?;
+    pub(super) fn reopen_last_if(&mut self, is_wanted: impl FnOnce(BlockRef<'_>) -> bool) -> Option<Block> {
+        let last = self.blocks.pop_back_if(|last| is_wanted(last.block.as_ref()))?;
         self.counts.subtract(last.slot as usize, u64::from(last.live));
         self.bytes -= last.block.heap_bytes();
+        self.settled = self.settled.min(self.blocks.len());
         Some(last.block.reopen())
     }
 
     /// Deletes an entry of the block at `index`; `false` when it has none of this ID.
     pub(super) fn delete(&mut self, index: usize, id: StreamId) -> bool {
         let Some(sealed) = self.blocks.get_mut(index) else { return false };
+        let bytes_before = sealed.block.heap_bytes();
         if !sealed.block.delete(id) {
             return false;
         }
+        self.bytes = self.bytes - bytes_before + sealed.block.heap_bytes();
         sealed.live -= 1;
         self.counts.subtract(sealed.slot as usize, 1);
         if sealed.live == 0 {
             self.bytes -= sealed.block.heap_bytes();
             self.blocks.remove(index);
+            self.settled -= usize::from(index < self.settled);
+        } else {
+            Self::unsettle(&mut self.settled, index);
         }
         true
     }
 
     /// Visits the blocks in order until `visit` says that it is enough, and does with each what it
     /// says. A block in which nothing is left goes. Whether what is behind them is to be visited.
-    pub(super) fn sweep(&mut self, visit: &mut impl FnMut(Packed<'_>) -> Sweep) -> bool {
+    pub(super) fn sweep(&mut self, visit: &mut impl FnMut(BlockRef<'_>) -> Sweep) -> bool {
         // Blocks that are kept move to the front over those that go, each once.
         let (mut kept, mut seen, mut goes_on) = (0, 0, true);
+        let (settled_before, mut settled) = (self.settled, self.settled);
         while goes_on && seen < self.blocks.len() {
             let sealed = &mut self.blocks[seen];
-            let sweep = visit(sealed.block.packed());
+            let sweep = visit(sealed.block.as_ref());
             goes_on = sweep.goes_on();
             let (bytes_before, live_before) = (sealed.block.heap_bytes(), sealed.live);
             match &sweep {
                 Sweep::Drop => sealed.live = 0,
                 Sweep::Delete { chosen, .. } if !chosen.is_empty() => {
                     sealed.block.delete_chosen(chosen);
-                    sealed.live = sealed.block.packed().live_u32();
+                    sealed.live = sealed.block.as_ref().live_u32();
                 }
                 _ => {}
             }
@@ -152,8 +208,12 @@ impl SealedBlocks {
             }
             if sealed.live == 0 {
                 self.bytes -= bytes_before;
+                settled -= usize::from(seen < settled_before && kept < settled);
             } else {
                 self.bytes = self.bytes - bytes_before + sealed.block.heap_bytes();
+                if sealed.live < live_before {
+                    Self::unsettle(&mut settled, kept);
+                }
                 if kept < seen {
                     self.blocks.swap(kept, seen);
                 }
@@ -162,6 +222,7 @@ impl SealedBlocks {
             seen += 1;
         }
         self.blocks.drain(kept..seen);
+        self.settled = settled;
         goes_on
     }
 
@@ -180,7 +241,7 @@ impl SealedBlocks {
     pub(super) fn check_invariants(&self) {
         let (mut before, mut slot_blocks) = (0, std::collections::BTreeMap::new());
         for (index, sealed) in self.blocks.iter().enumerate() {
-            let block = sealed.block.packed();
+            let block = sealed.block.as_ref();
             assert_eq!((sealed.first, sealed.live), (block.first(), block.live_u32()));
             assert_eq!(self.count_before(index), before);
             before += block.live();
@@ -190,6 +251,7 @@ impl SealedBlocks {
         assert_eq!(self.counts.sum_before(self.counts.slots()), before);
         assert!(self.blocks.iter().is_sorted_by_key(|sealed| sealed.slot));
         assert!(slot_blocks.values().all(|blocks| *blocks <= SLOT_BLOCKS_MAX));
+        assert!(self.settled <= self.blocks.len());
         let bytes: usize = self.blocks.iter().map(|sealed| sealed.block.heap_bytes()).sum();
         assert_eq!(bytes, self.bytes);
     }

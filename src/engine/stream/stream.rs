@@ -207,6 +207,10 @@ impl Stream {
     }
 
     pub(super) fn refresh_first_id(&mut self) {
+        if let Some(first) = self.blocks.find_first_live() {
+            self.first_id = first;
+            return;
+        }
         let mut first = StreamId::MIN;
         self.scan(StreamId::MIN, StreamId::MAX, |entry| {
             first = entry.id;
@@ -222,6 +226,12 @@ impl Stream {
             ControlFlow::Break(())
         });
         self.last_entry_id = last;
+    }
+
+    /// Compresses up to `count` blocks that the limits want compressed and that are not, and takes them off `count`. Appending does it for what is
+    /// appended: these are blocks from before the limits were so, and those that were made plain by a deletion. Whether there may be more.
+    pub fn compress_some(&mut self, limits: &BlockLimits, count: &mut usize) -> bool {
+        limits.plain_max != BlockLimits::ALL_PLAIN && self.blocks.compress_some(limits.plain_max, count)
     }
 
     /// Sets the counters (XSETID); `last_id` is not below the last entry's ID.
@@ -323,6 +333,12 @@ impl Stream {
             + idempotency.map_or(0, |idempotency| size_of::<Idempotency>() + idempotency.heap_bytes())
     }
 
+    /// The number of compressed blocks.
+    #[cfg(test)]
+    pub(super) fn compressed_blocks(&self) -> u64 {
+        self.blocks.iter().filter(|block| block.is_compressed()).count() as u64
+    }
+
     /// Asserts what always holds.
     #[cfg(test)]
     pub(crate) fn check_invariants(&self) {
@@ -358,7 +374,7 @@ mod tests {
             stream.append(
                 StreamId::new(n, 0),
                 fields.into_iter(),
-                &BlockLimits { bytes_max: 4096, entries_max: 10 },
+                &BlockLimits { bytes_max: 4096, entries_max: 10, ..BlockLimits::default() },
             );
         }
         stream.check_invariants();
@@ -416,7 +432,11 @@ mod tests {
     fn behaves_as_a_plain_list() {
         for seed in 0..40 {
             let mut random = fastrand::Rng::with_seed(seed);
-            let limits = BlockLimits { bytes_max: random.usize(64..600), entries_max: random.usize(0..20) };
+            let limits = BlockLimits {
+                bytes_max: random.usize(64..600),
+                entries_max: random.usize(0..20),
+                ..BlockLimits::default()
+            };
             let (mut stream, mut model, mut clones) = (Stream::new(), Vec::<u64>::new(), Vec::new());
             let mut next = 1;
             for _ in 0..400 {
@@ -472,7 +492,8 @@ mod tests {
     fn lag_is_that_of_a_scan() {
         for seed in 0..12 {
             let mut random = fastrand::Rng::with_seed(seed);
-            let limits = BlockLimits { bytes_max: 4096, entries_max: random.usize(1..4) };
+            let limits =
+                BlockLimits { bytes_max: 4096, entries_max: random.usize(1..4), ..BlockLimits::default() };
             let (mut stream, mut next) = (Stream::new(), 0);
             // Every ID ever added, and whether it was deleted as one (and not trimmed away from the front).
             let mut added: Vec<(StreamId, bool)> = Vec::new();
@@ -532,7 +553,7 @@ mod tests {
     /// What counting takes: two bytes for a block beside its place in the list, in a stream that was trimmed for long too.
     #[test]
     fn counts_are_small() {
-        let limits = BlockLimits { bytes_max: 4096, entries_max: 1 };
+        let limits = BlockLimits { bytes_max: 4096, entries_max: 1, ..BlockLimits::default() };
         let mut stream = Stream::new();
         let mut bytes_max = 0;
         for n in 1..=50_000 {

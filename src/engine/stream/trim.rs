@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::block::{BlockLimits, Packed};
+use super::block::BlockLimits;
+use super::block_ref::BlockRef;
 use super::blocks::Sweep;
 use super::id::StreamId;
 use super::references::{RefPolicy, Released};
@@ -102,7 +103,7 @@ impl Sweeper<'_> {
         matches!(self.trim.strategy, TrimStrategy::MaxLen(max) if self.len <= max)
     }
 
-    fn visit(&mut self, block: Packed<'_>) -> Sweep {
+    fn visit(&mut self, block: BlockRef<'_>) -> Sweep {
         let live = block.live();
         let is_over_limit = |limit| self.trimmed.dropped + live > limit;
         if self.is_short_enough() || (self.trim.approximate && self.trim.limit.is_some_and(is_over_limit)) {
@@ -127,7 +128,7 @@ impl Sweeper<'_> {
     }
 
     /// Whether the policy has something to do about groups that refer to the block's entries.
-    fn has_to_heed(&self, block: Packed<'_>) -> bool {
+    fn has_to_heed(&self, block: BlockRef<'_>) -> bool {
         let is_pending =
             || self.groups.iter().any(|(_, group)| group.pending().has_any_in(block.first(), block.last()));
         match self.trim.policy {

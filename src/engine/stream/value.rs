@@ -58,15 +58,21 @@ pub(super) fn encode_value(text: &[u8], out: &mut Vec<u8>) -> usize {
         if (0..=9).contains(&value) {
             out.push(0xd0 + value as u8);
         } else {
-            let zigzag = ((value << 1) ^ (value >> 63)) as u64;
-            let len = 8 - zigzag.leading_zeros() as usize / 8;
-            out.push(0xc0 + len as u8);
-            out.extend_from_slice(&zigzag.to_le_bytes()[..len]);
+            encode_integer(value, out);
         }
         return listpack_integer_len(value);
     }
     encode_text(text, out);
     listpack_text_len(text.len())
+}
+
+/// Packs an integer that is not a digit; 0 becomes the one byte `0xc0`.
+#[inline]
+pub(super) fn encode_integer(value: i64, out: &mut Vec<u8>) {
+    let zigzag = ((value << 1) ^ (value >> 63)) as u64;
+    let len = 8 - zigzag.leading_zeros() as usize / 8;
+    out.push(0xc0 + len as u8);
+    out.extend_from_slice(&zigzag.to_le_bytes()[..len]);
 }
 
 /// Packs `text` as text, whatever it says.

@@ -1,48 +1,52 @@
 //! A block as it is kept, for who writes or builds a stream block by block.
 
-use super::block::{Block, BlockLimits, Entry, Packed};
+use super::block::{Block, BlockLimits, Entry};
+use super::block_ref::{BlockRef, Reading};
 use super::blocks::Blocks;
 use super::id::StreamId;
 use super::stream::Stream;
 use super::value::FieldValue;
 
 /// A block of a stream with all that stands in it, deleted entries included.
-#[derive(Debug, Clone, Copy)]
-pub struct BlockView<'a>(Packed<'a>);
+#[derive(Debug)]
+pub struct BlockView<'a> {
+    block: BlockRef<'a>,
+    reading: Reading<'a>,
+}
 
 impl<'a> BlockView<'a> {
-    pub(super) fn new(block: Packed<'a>) -> Self {
-        Self(block)
+    pub(super) fn new(block: BlockRef<'a>) -> Self {
+        Self { block, reading: block.read() }
     }
 
     /// The ID that the block begins with: its first entry's, deleted or not, as a rule.
     pub fn first_id(&self) -> StreamId {
-        self.0.first()
+        self.block.first()
     }
 
     /// The number of entries that are not deleted.
     pub fn live(&self) -> u64 {
-        self.0.live()
+        self.block.live()
     }
 
     /// The number of entries that are deleted, but still take room.
     pub fn deleted(&self) -> u64 {
-        self.0.deleted()
+        self.block.deleted()
     }
 
     /// The bytes that Redis's listpack of these entries takes.
     pub fn listpack_bytes(&self) -> usize {
-        self.0.listpack_len()
+        self.block.listpack_len()
     }
 
     /// The field names that entries of the block may share.
-    pub fn names(&self) -> impl ExactSizeIterator<Item = FieldValue<'a>> + use<'a> {
-        self.0.names()
+    pub fn names(&self) -> impl ExactSizeIterator<Item = FieldValue<'_>> {
+        self.reading.packed().names()
     }
 
     /// Calls `visit` for each entry, with whether it is deleted.
-    pub fn visit(&self, visit: impl FnMut(Entry<'a>, bool)) {
-        self.0.visit(visit);
+    pub fn visit(&self, visit: impl FnMut(Entry<'_>, bool)) {
+        self.reading.packed().visit(visit);
     }
 }
 

@@ -13,7 +13,7 @@ use super::pair::{ask, note_queued};
 use super::payloads::{LeftOut, STREAM_TYPE, read_stream};
 use super::shrink::shrink;
 use super::{Command, ROUND_COMMANDS, commands_wanted, first_seed};
-use crate::harness::{Client, Program, Reply, Server, await_true, quote_word};
+use crate::harness::{Client, Reply, Server, await_true, quote_word};
 
 /// All that Millstream knows.
 const NEWEST: (u32, u32) = (u32::MAX - 1, 0);
@@ -88,8 +88,9 @@ impl Run {
         let entries = (1 + seed % 5).to_string();
         let arguments =
             ["--appendfsync", "no", "--enable-debug-command", "yes", "--stream-node-max-entries", &entries];
-        let start = || Server::start(Program::Millstream, &arguments);
-        let (server, twin_server) = (start(), start());
+        // The one that is read back is compressed besides.
+        let compressed = [&arguments[..], &["--stream-compress-after", "1"]].concat();
+        let (server, twin_server) = (Server::millstream(&compressed), Server::millstream(&arguments));
         let (client, twin) = (server.client(), twin_server.client());
         let mut looks = list_looks();
         // A number that was computed comes back as one that was set; what is due to expire still counts.
@@ -260,7 +261,8 @@ fn what_was_there_is_recovered() {
             let steps = shrink(&steps[..=fault.at], |steps| replay(seed, steps).is_some());
             let fault = replay(seed, &steps).expect("shrinking keeps the fault");
             let entries = 1 + seed % 5;
-            let arguments = format!("@ arguments --stream-node-max-entries {entries}");
+            let arguments =
+                format!("@ arguments --stream-node-max-entries {entries} --stream-compress-after 1");
             panic!("seed {seed}:\n{arguments}\n{}{}", to_text(&steps), fault.what);
         }
         sent += steps.len() as u64;
