@@ -15,7 +15,7 @@
 //! | [`rdb`] | values in Redis's RDB format: DUMP's payloads, written and read |
 //! | [`protocol`] | requests decoded, replies encoded |
 //! | [`engine`] | the data: keys, streams, groups, strings |
-//! | [`config`], [`clock`], [`glob`], [`logging`], [`metrics`], [`number`], [`process`] | leaves |
+//! | [`config`], [`clock`], [`glob`], [`logging`], [`metrics`], [`number`], [`process`], [`tls`] | leaves |
 
 pub mod acl;
 pub mod clock;
@@ -34,6 +34,7 @@ pub mod protocol;
 pub mod rdb;
 pub mod server;
 pub mod state;
+pub mod tls;
 pub mod tools;
 
 /// The Redis version whose stream commands are served: INFO and HELLO tell it, and clients switch on it.

@@ -24,7 +24,7 @@ struct Target {
 
 impl Config {
     /// Sets settings: checks all names, then all values, then puts them in place and calls `act` with the settings whose
-    /// values are different now. When `act` refuses, every value is put back. Gives the changed settings.
+    /// values are different now, or name files. When `act` refuses, every value is put back. Gives the changed settings.
     ///
     /// `act` sees the new values in this `Config`. It runs while other changes wait: it must not call
     /// this method or [`Config::rewrite`].
@@ -53,8 +53,9 @@ impl Config {
             }
             self.put(target.id, value);
         }
+        let is_changed = |id: SettingId, old: &Value| id.setting().names_files || self.value(id) != *old;
         let changed: Vec<SettingId> =
-            before.iter().filter(|(id, old)| self.value(*id) != *old).map(|(id, _)| *id).collect();
+            before.iter().filter(|(id, old)| is_changed(*id, old)).map(|(id, _)| *id).collect();
         if changed.is_empty() {
             return Ok(changed);
         }
@@ -161,11 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn what_millstream_cannot_do_is_refused() {
-        check(
-            &["timeout", "7", "tls-port", "17999"],
-            "CONFIG SET failed (possibly related to argument 'tls-port') - Millstream cannot listen for TLS yet",
-        );
+    fn names_of_files_count_as_changed_when_they_are_the_same() {
+        let config = Config::new();
+        for (name, value, expected) in
+            [("tls-cert-file", "", 1), ("tls-key-file-pass", "", 0), ("timeout", "0", 0)]
+        {
+            let changed = config.set(&pairs(&[name, value]), Origin::Local, |_| Ok(()));
+            assert_eq!(changed.map(|changed| changed.len()), Ok(expected), "{name}");
+        }
     }
 
     #[test]

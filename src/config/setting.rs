@@ -47,6 +47,8 @@ pub struct Setting {
     pub effect: Effect,
     /// Why no value but the default is taken, where silently doing without would mislead.
     pub default_only: Option<&'static str>,
+    /// It names files whose contents matter: to set it to the same value means to read them anew.
+    pub names_files: bool,
     /// One or two sentences, with units and bounds.
     pub doc: &'static str,
 }
@@ -63,6 +65,7 @@ impl Setting {
             hidden: false,
             effect: Effect::Accepted,
             default_only: None,
+            names_files: false,
             doc: "",
         }
     }
@@ -137,6 +140,11 @@ impl Setting {
 
     pub(super) const fn active(mut self) -> Setting {
         self.effect = Effect::Active;
+        self
+    }
+
+    pub(super) const fn names_files(mut self) -> Setting {
+        self.names_files = true;
         self
     }
 

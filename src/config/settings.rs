@@ -615,23 +615,26 @@ settings! {
     /// Seconds of silence after which a client is closed; 0 never.
     TIMEOUT: IntegerSetting = Setting::integer("timeout", "0", 0, INT_MAX).active();
 
-    /// Whether TLS clients must show a certificate.
-    TLS_AUTH_CLIENTS: WordSetting = Setting::word("tls-auth-clients", "yes", &["no", "yes", "optional"]);
+    /// Whether TLS clients must show a certificate that one of the authorities in `tls-ca-cert-file` or `tls-ca-cert-dir` has signed:
+    /// all, those that have one, or none.
+    TLS_AUTH_CLIENTS: WordSetting =
+        Setting::word("tls-auth-clients", "yes", &["no", "yes", "optional"]).active();
 
-    /// Directory with the certificates of trusted authorities.
-    TLS_CA_CERT_DIR: TextSetting = Setting::text("tls-ca-cert-dir", "");
+    /// Directory with the certificates of trusted authorities, in files of PEM.
+    TLS_CA_CERT_DIR: TextSetting = Setting::text("tls-ca-cert-dir", "").names_files().active();
 
-    /// File with the certificates of trusted authorities.
-    TLS_CA_CERT_FILE: TextSetting = Setting::text("tls-ca-cert-file", "");
+    /// File with the certificates of trusted authorities, in PEM.
+    TLS_CA_CERT_FILE: TextSetting = Setting::text("tls-ca-cert-file", "").names_files().active();
 
-    /// File with the server's certificate.
-    TLS_CERT_FILE: TextSetting = Setting::text("tls-cert-file", "");
+    /// File with the server's certificate, and those between it and one that clients know, in PEM. CONFIG SET of this or any other name
+    /// of a file, also to the same one, reads all of them anew.
+    TLS_CERT_FILE: TextSetting = Setting::text("tls-cert-file", "").names_files().active();
 
-    /// Ciphers for TLS up to 1.2.
-    TLS_CIPHERS: TextSetting = Setting::text("tls-ciphers", "");
+    /// Ciphers for TLS 1.2, by OpenSSL's names; there are only those with ephemeral keys and authenticated encryption. Empty for all.
+    TLS_CIPHERS: TextSetting = Setting::text("tls-ciphers", "").active();
 
-    /// Ciphers for TLS 1.3.
-    TLS_CIPHERSUITES: TextSetting = Setting::text("tls-ciphersuites", "");
+    /// Ciphers for TLS 1.3, separated by colons. Empty for all.
+    TLS_CIPHERSUITES: TextSetting = Setting::text("tls-ciphersuites", "").active();
 
     /// File with the certificate shown to other servers.
     TLS_CLIENT_CERT_FILE: TextSetting = Setting::text("tls-client-cert-file", "");
@@ -645,37 +648,36 @@ settings! {
     /// Whether the cluster bus uses TLS.
     TLS_CLUSTER: BooleanSetting = Setting::boolean("tls-cluster", "no");
 
-    /// File with Diffie-Hellman parameters.
+    /// File with Diffie-Hellman parameters. Keys are agreed on over elliptic curves, which need none.
     TLS_DH_PARAMS_FILE: TextSetting = Setting::text("tls-dh-params-file", "");
 
-    /// File with the key of the server's certificate.
-    TLS_KEY_FILE: TextSetting = Setting::text("tls-key-file", "");
+    /// File with the key of the server's certificate, in PEM.
+    TLS_KEY_FILE: TextSetting = Setting::text("tls-key-file", "").names_files().active();
 
-    /// Password of the key in `tls-key-file`.
-    TLS_KEY_FILE_PASS: TextSetting = Setting::text("tls-key-file-pass", "");
+    /// Password of the key in `tls-key-file`, if that is encrypted (PKCS #8).
+    TLS_KEY_FILE_PASS: TextSetting = Setting::text("tls-key-file-pass", "").active();
 
-    /// TCP port to listen on for TLS; 0 listens on none.
-    TLS_PORT: IntegerSetting =
-        Setting::integer("tls-port", "0", 0, 65535).default_only("Millstream cannot listen for TLS yet");
+    /// TCP port to listen on for TLS, beside or instead of `port`; 0 listens on none.
+    TLS_PORT: IntegerSetting = Setting::integer("tls-port", "0", 0, 65535).active();
 
-    /// Whether the server's order of ciphers counts.
-    TLS_PREFER_SERVER_CIPHERS: BooleanSetting = Setting::boolean("tls-prefer-server-ciphers", "no");
+    /// Whether the server's order of ciphers counts, rather than the client's.
+    TLS_PREFER_SERVER_CIPHERS: BooleanSetting = Setting::boolean("tls-prefer-server-ciphers", "no").active();
 
-    /// Versions of TLS that are allowed. Empty for the sound ones.
-    TLS_PROTOCOLS: TextSetting = Setting::text("tls-protocols", "");
+    /// Versions of TLS that are allowed, separated by spaces; of these, TLSv1.2 and TLSv1.3 are spoken. Empty for both.
+    TLS_PROTOCOLS: TextSetting = Setting::text("tls-protocols", "").active();
 
     /// Whether the link to a master uses TLS.
     TLS_REPLICATION: BooleanSetting = Setting::boolean("tls-replication", "no");
 
-    /// TLS sessions kept for resumption.
+    /// TLS sessions kept for resumption. It is the clients that keep them.
     TLS_SESSION_CACHE_SIZE: IntegerSetting = Setting::integer("tls-session-cache-size", "20480", 0, INT_MAX);
 
-    /// Seconds that a TLS session is kept for resumption.
+    /// Seconds that a TLS session is kept for resumption. Tickets hold for half a day at most.
     TLS_SESSION_CACHE_TIMEOUT: IntegerSetting =
         Setting::integer("tls-session-cache-timeout", "300", 0, INT_MAX);
 
-    /// Whether TLS sessions can be resumed.
-    TLS_SESSION_CACHING: BooleanSetting = Setting::boolean("tls-session-caching", "yes");
+    /// Whether clients get tickets to resume TLS sessions with.
+    TLS_SESSION_CACHING: BooleanSetting = Setting::boolean("tls-session-caching", "yes").active();
 
     /// Keys remembered for client-side caching; 0 is no limit.
     TRACKING_TABLE_MAX_KEYS: IntegerSetting =

@@ -5,8 +5,8 @@ use std::future::poll_fn;
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::Transport;
 use super::input::{Input, give_buffer, take_buffer};
 
 /// A blocked client may send so many bytes ahead; what it sends beyond waits in the kernel.
@@ -77,16 +77,16 @@ pub trait Service {
 }
 
 /// Serves a connection until either side closes it.
-pub async fn serve<S: Service>(service: &S, mut stream: TcpStream, mut connection: S::Connection) {
+pub async fn serve<S: Service, T: Transport>(service: &S, mut stream: T, mut connection: S::Connection) {
     // An error is the other end's going away: nothing is left to be told to it.
     let _ = run(service, &mut stream, &mut connection).await;
     service.closed(connection);
 }
 
 /// A connection that is being served.
-struct Serving<'a, S: Service> {
+struct Serving<'a, S: Service, T> {
     service: &'a S,
-    stream: &'a mut TcpStream,
+    stream: &'a mut T,
     connection: &'a mut S::Connection,
     /// Replies that wait for what they depend on, while the connection goes on.
     held: VecDeque<(Vec<u8>, S::Mark)>,
@@ -103,9 +103,9 @@ impl From<io::Error> for Closed {
     }
 }
 
-async fn run<S: Service>(
+async fn run<S: Service, T: Transport>(
     service: &S,
-    stream: &mut TcpStream,
+    stream: &mut T,
     connection: &mut S::Connection,
 ) -> Result<(), Closed> {
     let mut serving = Serving { service, stream, connection, held: VecDeque::new(), held_bytes: 0 };
@@ -130,7 +130,7 @@ async fn run<S: Service>(
             Progress::Abort => return Err(Closed),
             Progress::Close => {
                 serving.send_held().await?;
-                return Ok(serving.stream.shutdown().await?);
+                return serving.shut_down().await;
             }
             Progress::Again => {
                 if output.capacity() > OUTPUT_KEPT_BYTES_MAX {
@@ -158,7 +158,7 @@ async fn run<S: Service>(
     }
 }
 
-impl<S: Service> Serving<'_, S> {
+impl<S: Service, T: Transport> Serving<'_, S, T> {
     /// Keeps replies until they may leave.
     fn hold(&mut self, output: Vec<u8>, mark: S::Mark) {
         self.held_bytes += output.len();
@@ -184,7 +184,23 @@ impl<S: Service> Serving<'_, S> {
             self.service.count(self.connection, 0, written);
             rest = &rest[written..];
         }
+        if T::BUFFERS_WRITES {
+            tokio::select! {
+                biased;
+                flushed = self.stream.flush() => flushed?,
+                () = self.service.interrupted(self.connection) => return Err(Closed),
+            }
+        }
         Ok(())
+    }
+
+    /// Closes in order.
+    async fn shut_down(&mut self) -> Result<(), Closed> {
+        tokio::select! {
+            biased;
+            closed = self.stream.shutdown() => Ok(closed?),
+            () = self.service.interrupted(self.connection) => Err(Closed),
+        }
     }
 
     /// Sends all replies that are held.
@@ -254,13 +270,13 @@ impl<S: Service> Serving<'_, S> {
 }
 
 /// Reads what is there; 0 at the end. No buffer is taken before something is there.
-async fn read(stream: &mut TcpStream, input: &mut Input) -> io::Result<usize> {
-    poll_fn(|context| stream.poll_read_ready(context)).await?;
+async fn read(stream: &mut impl Transport, input: &mut Input) -> io::Result<usize> {
+    poll_fn(|context| stream.poll_readable(context)).await?;
     stream.read_buf(input.for_reading()).await
 }
 
 /// Reads ahead while the connection is blocked, up to a bound; fails when the other end is gone.
-async fn watch(stream: &mut TcpStream, input: &mut Input) -> io::Result<usize> {
+async fn watch(stream: &mut impl Transport, input: &mut Input) -> io::Result<usize> {
     if input.bytes().len() >= BLOCKED_BYTES_MAX {
         return std::future::pending().await;
     }
@@ -276,7 +292,7 @@ mod tests {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::Notify;
     use tokio::task::{LocalSet, spawn_local};
     use tokio::time::timeout;

@@ -5,7 +5,12 @@
 mod connection;
 mod input;
 mod listener;
+mod tls;
+mod transport;
+mod unix;
 
 pub use connection::{Progress, Service, serve};
 pub use input::Input;
-pub use listener::{Listener, bind};
+pub use listener::{Acceptor, Closer, Listener, Socket};
+pub use tls::{HandshakeError, shake_hands};
+pub use transport::Transport;

@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `startup.rs` | from the settings to a running server, and its orderly end |
+//! | `acceptor.rs` | where the server listens, and who serves a new connection |
 //! | `worker.rs` | a worker thread: its connections, and what they wait for |
 //! | `executor.rs` | a batch of requests: checks, locks, handlers |
 //! | `transaction.rs` | MULTI and EXEC |
@@ -12,6 +13,7 @@
 //! | `supervisor.rs` | what systemd is told |
 //! | `exercise.rs` | the way of a command without sockets, to count its instructions |
 
+mod acceptor;
 mod background;
 mod blocking;
 mod executor;

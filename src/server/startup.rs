@@ -1,8 +1,7 @@
 //! From the settings to a running server, and its orderly end.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::AsRawFd;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -13,18 +12,18 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::acceptor::{Listening, accept_all, resolve};
 use super::supervisor::{self, Heartbeat};
-use super::worker::{self, Handover, WorkerHandle};
+use super::worker::{self, WorkerHandle};
 use super::{background, loading};
-use crate::clock;
 use crate::command::{Renames, load_users};
 use crate::config::{Config, ConfigError, settings};
 use crate::log::LogError;
 use crate::logging;
 use crate::monitoring;
-use crate::net::{Listener, bind};
 use crate::process;
 use crate::state::Shared;
+use crate::tls::TlsError;
 
 /// How long the server waits for its connections to close when it ends.
 const CLOSING_TIME_MAX: Duration = Duration::from_secs(10);
@@ -42,6 +41,14 @@ pub enum StartupError {
         /// The system's words.
         cause: io::Error,
     },
+    /// The Unix socket cannot be listened on.
+    #[error("Failed opening Unix socket '{path}': {cause}")]
+    UnixSocket {
+        /// Its path as it stands in the settings.
+        path: String,
+        /// The system's words.
+        cause: io::Error,
+    },
     /// The working directory cannot be entered.
     #[error("Can't chdir to '{path}': {cause}")]
     Directory {
@@ -56,6 +63,9 @@ pub enum StartupError {
     /// The users that the settings tell of cannot be made.
     #[error("{0}")]
     Users(String),
+    /// The settings for TLS, or the files that they name, are of no use.
+    #[error("Failed to configure TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The log cannot be read or continued.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -100,7 +110,7 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
         std::process::id(),
         config.text(settings::DIR)
     );
-    let listeners = listen(&config)?;
+    let (listening, listeners) = Listening::start(config.clone())?;
     let metrics_listeners = listen_for_metrics(&config)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(system("Can't handle SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("Can't handle SIGINT"))?;
@@ -116,19 +126,15 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     load_users(&shared).map_err(StartupError::Users)?;
     Renames::new(&shared.config)?;
     shared.warn_of_policy();
-    if let Some(listener) = listeners.first() {
-        shared.port.store(listener.address().port(), Relaxed);
-    }
+    shared.load_tls()?;
+    shared.relisten.provide(Box::new(move |changed| listening.relisten(changed)));
     if !metrics_listeners.is_empty() {
         monitoring::start(shared.clone(), metrics_listeners)
             .map_err(system("Can't start the thread for metrics"))?;
     }
     let (handles, threads) = start_workers(&shared)?;
     let handles = Arc::new(handles);
-    for listener in listeners {
-        tracing::info!("Listening on {}", listener.address());
-        tokio::spawn(accept(shared.clone(), listener, handles.clone()));
-    }
+    tokio::spawn(accept_all(shared.clone(), listeners, handles.clone()));
     let beats = handles.iter().map(|worker| worker.heartbeat.clone()).collect();
     let watchdog = tokio::spawn(supervisor::feed_watchdog(beats));
     let report = tokio::spawn(supervisor::report_loading(shared.clone()));
@@ -147,6 +153,9 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
             }
             _ = hangup.recv() => {
                 reopen_log_file();
+                if let Err(error) = shared.load_tls() {
+                    tracing::warn!("TLS stays as it was: {error}");
+                }
                 continue;
             }
             _ = terminate.recv() => tracing::info!("Received SIGTERM, ending"),
@@ -209,27 +218,6 @@ fn worker_count(config: &Config) -> usize {
     }
 }
 
-/// Listens on each address of `bind`; one with a `-` before it may be missing.
-fn listen(config: &Config) -> Result<Vec<Listener>, StartupError> {
-    let port = config.integer(settings::PORT) as u16;
-    let backlog = config.integer(settings::TCP_BACKLOG) as i32;
-    let mut listeners = Vec::new();
-    for name in config.text(settings::BIND).split_ascii_whitespace() {
-        let (optional, host) = match name.strip_prefix('-') {
-            Some(host) => (true, host),
-            None => (false, name),
-        };
-        let error = |cause| StartupError::Listen { address: host.to_string(), port, cause };
-        let result = resolve(host).and_then(|address| bind(address, port, backlog));
-        match result {
-            Ok(listener) => listeners.push(listener),
-            Err(cause) if optional => tracing::debug!("Not listening on {host}: {cause}"),
-            Err(cause) => return Err(error(cause)),
-        }
-    }
-    Ok(listeners)
-}
-
 /// Listens for metrics where the settings want it.
 fn listen_for_metrics(config: &Config) -> Result<Vec<TcpListener>, StartupError> {
     let port = config.integer(settings::METRICS_PORT) as u16;
@@ -243,18 +231,6 @@ fn listen_for_metrics(config: &Config) -> Result<Vec<TcpListener>, StartupError>
     };
     let addresses = addresses.split_ascii_whitespace();
     if port == 0 { Ok(Vec::new()) } else { addresses.map(listen).collect() }
-}
-
-fn resolve(host: &str) -> io::Result<IpAddr> {
-    match host {
-        "*" => Ok(IpAddr::from([0, 0, 0, 0])),
-        "::*" => Ok(IpAddr::from([0; 16])),
-        _ => (host, 0)
-            .to_socket_addrs()?
-            .next()
-            .map(|address| address.ip())
-            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)),
-    }
 }
 
 fn start_workers(shared: &Arc<Shared>) -> Result<(Vec<WorkerHandle>, Vec<JoinHandle<()>>), StartupError> {
@@ -276,75 +252,6 @@ fn start_workers(shared: &Arc<Shared>) -> Result<(Vec<WorkerHandle>, Vec<JoinHan
         threads.push(thread);
     }
     Ok((handles, threads))
-}
-
-/// Accepts connections, and hands each to the thread that has the fewest.
-async fn accept(shared: Arc<Shared>, listener: Listener, workers: Arc<Vec<WorkerHandle>>) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!("Accepting a connection failed: {error}");
-                // Most often too many open files: some will close.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        if let Some(refusal) = refuse(&shared, &stream) {
-            use std::io::Write;
-            shared.metrics.connections_rejected.fetch_add(1, Relaxed);
-            // The socket's buffer is empty: it takes the line without blocking, or the client is
-            // gone.
-            let _ = (&stream).write(refusal.as_bytes());
-            continue;
-        }
-        let nowhere = || SocketAddr::from(([0, 0, 0, 0], 0));
-        let handle = shared.clients.register(
-            stream.peer_addr().unwrap_or_else(|_| nowhere()),
-            stream.local_addr().unwrap_or_else(|_| nowhere()),
-            stream.as_raw_fd(),
-            clock::unix_ms(),
-        );
-        shared.metrics.connections_received.fetch_add(1, Relaxed);
-        keep_alive(&shared, &stream);
-        let authenticated = shared.users.is_open();
-        let Some(worker) = workers.iter().min_by_key(|worker| worker.connections.load(Relaxed)) else {
-            return;
-        };
-        worker.connections.fetch_add(1, Relaxed);
-        // It fails only when the worker is gone, which is at the server's end.
-        let _ = worker.sender.send(Handover { stream, handle, authenticated });
-    }
-}
-
-fn keep_alive(shared: &Shared, stream: &std::net::TcpStream) {
-    let seconds = shared.config.integer(settings::TCP_KEEPALIVE);
-    if seconds > 0 {
-        let time = Duration::from_secs(seconds as u64);
-        let probes = socket2::TcpKeepalive::new()
-            .with_time(time)
-            .with_interval((time / 3).max(Duration::from_secs(1)))
-            .with_retries(3);
-        // A peer that goes away in silence is noticed later then.
-        let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&probes);
-    }
-}
-
-/// Why a connection is refused, if it is.
-fn refuse(shared: &Shared, stream: &std::net::TcpStream) -> Option<&'static str> {
-    let config = &shared.config;
-    if shared.clients.len() >= config.integer(settings::MAXCLIENTS) as usize {
-        return Some("-ERR max number of clients reached\r\n");
-    }
-    let is_protected =
-        config.boolean(settings::PROTECTED_MODE) && shared.users.default_user().needs_no_password();
-    let is_local = stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
-    (is_protected && !is_local).then_some(
-        "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \
-         for the default user. Only connections from this machine are taken. To change that, set a password \
-         (CONFIG SET requirepass, or the setting in the configuration file), or switch protected mode off \
-         (CONFIG SET protected-mode no) where the network is trusted.\r\n",
-    )
 }
 
 /// Ends in order: no new connections, the present ones closed, the log synced.

@@ -1,12 +1,13 @@
 //! A worker thread: its connections, each executed where it lives.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
 
 use super::blocking::{deregister, retry};
@@ -18,9 +19,10 @@ use crate::clock;
 use crate::command::{Blocked, CommandError};
 use crate::config::settings;
 use crate::log::{Effects, FsyncPolicy, Planted, Position};
-use crate::net::{Input, Progress, Service, serve};
+use crate::net::{HandshakeError, Input, Progress, Service, Socket, serve, shake_hands};
 use crate::protocol::{Reply, RequestDecoder};
 use crate::state::{ClientHandle, Keys, Mark, ReplyMode, ServedReply, Session, Shared, Unblock, Waiter};
+use crate::tls::TlsSetup;
 
 /// A timer for a blocked command runs for no longer than this, in milliseconds; then it is set again.
 const RETRY_MS_MAX: u64 = 60 * 60 * 1000;
@@ -32,7 +34,9 @@ const UNSYNCED_BYTES_MAX: u64 = 64 << 20;
 /// A connection that is handed to a worker thread.
 #[derive(Debug)]
 pub(super) struct Handover {
-    pub(super) stream: std::net::TcpStream,
+    pub(super) socket: Socket,
+    /// What TLS begins with, if it is to be spoken.
+    pub(super) tls: Option<TlsSetup>,
     pub(super) handle: Arc<ClientHandle>,
     pub(super) authenticated: bool,
 }
@@ -74,17 +78,12 @@ pub(super) async fn run(
     connections: Arc<AtomicUsize>,
     heartbeat: Heartbeat,
 ) {
-    let worker =
-        std::rc::Rc::new(Worker { executor: Executor::new(shared), effects: RefCell::new(Effects::new()) });
+    let worker = Rc::new(Worker { executor: Executor::new(shared), effects: RefCell::new(Effects::new()) });
     let tasks = LocalSet::new();
     tasks
         .run_until(async {
             let heartbeat = heartbeat.start();
             while let Some(handover) = receiver.recv().await {
-                let Ok(stream) = tokio::net::TcpStream::from_std(handover.stream) else {
-                    worker.executor.shared.clients.remove(handover.handle.id);
-                    continue;
-                };
                 let connection = Connection {
                     session: Session::new(
                         handover.handle,
@@ -95,8 +94,7 @@ pub(super) async fn run(
                     waiting: None,
                     connections: connections.clone(),
                 };
-                let worker = worker.clone();
-                tokio::task::spawn_local(async move { serve(&*worker, stream, connection).await });
+                start_serving(worker.clone(), handover.socket, handover.tls, connection);
             }
             if let Some(heartbeat) = heartbeat {
                 heartbeat.abort();
@@ -107,9 +105,52 @@ pub(super) async fn run(
     tasks.await;
 }
 
+/// Serves a connection in a task of its own.
+fn start_serving(worker: Rc<Worker>, socket: Socket, tls: Option<TlsSetup>, connection: Connection) {
+    match socket {
+        Socket::Tcp(stream) => match (tokio::net::TcpStream::from_std(stream), tls) {
+            (Ok(stream), Some(tls)) => drop(spawn_local(worker.serve_tls(tls, stream, connection))),
+            (Ok(stream), None) => drop(spawn_local(async move { serve(&*worker, stream, connection).await })),
+            (Err(_), _) => worker.closed(connection),
+        },
+        Socket::Unix(stream) => match tokio::net::UnixStream::from_std(stream) {
+            Ok(stream) => drop(spawn_local(async move { serve(&*worker, stream, connection).await })),
+            Err(_) => worker.closed(connection),
+        },
+    }
+}
+
 impl Worker {
     fn shared(&self) -> &Shared {
         &self.executor.shared
+    }
+
+    /// Serves a connection over TLS: the handshake first.
+    async fn serve_tls(self: Rc<Self>, tls: TlsSetup, stream: tokio::net::TcpStream, connection: Connection) {
+        let shaken = tokio::select! {
+            biased;
+            shaken = shake_hands(tls, stream) => shaken,
+            () = self.interrupted(&connection) => return self.closed(connection),
+        };
+        match shaken {
+            Ok(stream) => serve(&*self, stream, connection).await,
+            Err(error) => {
+                self.note_failed_handshake(&connection, &error);
+                self.closed(connection);
+            }
+        }
+    }
+
+    fn note_failed_handshake(&self, connection: &Connection, error: &HandshakeError) {
+        let handle = &connection.session.handle;
+        tracing::debug!(
+            "Error accepting a client connection: {error} (addr={} laddr={})",
+            handle.peer,
+            handle.local
+        );
+        if let Some(count) = self.shared().tls.count_failure() {
+            tracing::warn!("{count} TLS handshake(s) failed; the last one, of {}: {error}", handle.peer);
+        }
     }
 
     /// The position before which all is as safe as the settings want it.

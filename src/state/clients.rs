@@ -1,6 +1,7 @@
 //! The connected clients, as others see and reach them (CLIENT LIST, KILL, UNBLOCK).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{
@@ -35,6 +36,45 @@ pub struct ClientNames {
     pub user: Vec<u8>,
 }
 
+/// One end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An address and a port.
+    Internet(SocketAddr),
+    /// The path of a Unix socket, which is that of both ends.
+    Unix(Arc<str>),
+}
+
+impl Endpoint {
+    /// No end: of what is no connection.
+    pub fn nowhere() -> Self {
+        Self::Internet(SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
+
+    /// Whether it is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Internet(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// Whether it is a Unix socket.
+    pub fn is_unix(&self) -> bool {
+        matches!(self, Self::Unix(_))
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// As Redis writes it: a Unix socket has port 0.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Internet(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "{path}:0"),
+        }
+    }
+}
+
 /// A connected client. Its own thread writes the figures after each batch of commands; others read
 /// them, and may ask it to close or to stop waiting.
 #[derive(Debug)]
@@ -42,9 +82,9 @@ pub struct ClientHandle {
     /// The client's ID: never given twice.
     pub id: u64,
     /// The other end.
-    pub peer: SocketAddr,
+    pub peer: Endpoint,
     /// This end.
-    pub local: SocketAddr,
+    pub local: Endpoint,
     /// The socket's descriptor, for CLIENT LIST only.
     pub fd: i32,
     /// When it connected, in milliseconds since the Unix epoch.
@@ -99,7 +139,7 @@ pub struct ClientHandle {
 }
 
 impl ClientHandle {
-    fn new(id: u64, peer: SocketAddr, local: SocketAddr, fd: i32, now_ms: u64) -> Self {
+    fn new(id: u64, peer: Endpoint, local: Endpoint, fd: i32, now_ms: u64) -> Self {
         Self {
             id,
             peer,
@@ -136,8 +176,7 @@ impl ClientHandle {
 
     /// A client that is no connection: who executes the log.
     pub fn detached(now_ms: u64) -> Self {
-        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        Self::new(0, nowhere, nowhere, -1, now_ms)
+        Self::new(0, Endpoint::nowhere(), Endpoint::nowhere(), -1, now_ms)
     }
 
     /// Bytes of replies not yet sent that count against `client-output-buffer-limit`.
@@ -220,7 +259,7 @@ pub struct Clients {
 
 impl Clients {
     /// Adds a connection.
-    pub fn register(&self, peer: SocketAddr, local: SocketAddr, fd: i32, now_ms: u64) -> Arc<ClientHandle> {
+    pub fn register(&self, peer: Endpoint, local: Endpoint, fd: i32, now_ms: u64) -> Arc<ClientHandle> {
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let handle = Arc::new(ClientHandle::new(id, peer, local, fd, now_ms));
         self.by_id.lock().insert(handle.id, handle.clone());

@@ -13,13 +13,13 @@ mod store;
 mod waiter;
 mod watch;
 
-pub use clients::{ClientHandle, ClientNames, Clients, UNLIMITED_OUTPUT_BYTES, Unblock};
+pub use clients::{ClientHandle, ClientNames, Clients, Endpoint, UNLIMITED_OUTPUT_BYTES, Unblock};
 pub use keys::{Change, Keys, Mark, ReadyKey, WrongType};
 pub use memory_limit::MemoryLimit;
 pub use outbox::{Message, Outbox};
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use session::{ReplyMode, Session, Transaction, WatchedKey};
-pub use shared::{Pause, PauseMode, Shared, random_id};
+pub use shared::{Pause, PauseMode, Relisten, Shared, random_id};
 pub use slowlog::{SlowCommand, SlowLog};
 pub use snapshot::Snapshot;
 pub use store::{LockedShards, Shard, ShardSet, Store};

@@ -1,9 +1,10 @@
 //! What all connections share.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{
-    AtomicBool, AtomicU16, AtomicU64, AtomicUsize,
+    AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, Release},
 };
 use std::sync::{Arc, OnceLock};
@@ -19,10 +20,11 @@ use super::slowlog::SlowLog;
 use super::store::Store;
 use crate::acl::Users;
 use crate::clock;
-use crate::config::{AppendFsync, Config, Handle, MaxmemoryPolicy, settings};
+use crate::config::{AppendFsync, Config, Handle, MaxmemoryPolicy, SetRefusal, SettingId, settings};
 use crate::log::{FsyncPolicy, LoadProgress, Log, LogPaths, RecoverySettings};
 use crate::metrics::Metrics;
 use crate::process::{self, AllocatorBytes};
+use crate::tls::{self, Tls, TlsError};
 
 /// Which commands CLIENT PAUSE holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,34 @@ pub struct Pause {
     pub mode: PauseMode,
     /// When it ends, in milliseconds since the Unix epoch.
     pub until_ms: u64,
+}
+
+type RelistenFn = dyn Fn(&[SettingId]) -> Result<(), SetRefusal> + Send + Sync;
+
+/// Has the server listen where changed settings want it; whoever listens provides for it.
+#[derive(Default)]
+pub struct Relisten(OnceLock<Box<RelistenFn>>);
+
+impl Relisten {
+    /// Says what does it.
+    pub fn provide(&self, relisten: Box<RelistenFn>) {
+        let first = self.0.set(relisten).is_ok();
+        debug_assert!(first, "a server listens once");
+    }
+
+    /// Listens where the settings, of which some have changed, want it.
+    ///
+    /// # Errors
+    /// Not all of it can be listened on; all is as it was.
+    pub fn call(&self, changed: &[SettingId]) -> Result<(), SetRefusal> {
+        self.0.get().map_or(Ok(()), |relisten| relisten(changed))
+    }
+}
+
+impl fmt::Debug for Relisten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relisten").finish_non_exhaustive()
+    }
 }
 
 /// The server's state, as far as commands act on it.
@@ -68,8 +98,10 @@ pub struct Shared {
     pub run_id: String,
     /// The number of worker threads.
     pub workers: usize,
-    /// The port that is listened on.
-    pub port: AtomicU16,
+    /// What TLS connections begin with.
+    pub tls: Tls,
+    /// Has the server listen elsewhere.
+    pub relisten: Relisten,
     /// The log is being read: commands that touch data are refused.
     pub loading: AtomicBool,
     /// How far the reading has come.
@@ -133,7 +165,8 @@ impl Shared {
             started_ms: now_ms,
             run_id: random_id(),
             workers,
-            port: AtomicU16::new(0),
+            tls: Tls::default(),
+            relisten: Relisten::default(),
             loading: AtomicBool::new(true),
             load_progress: LoadProgress::default(),
             active_expire: AtomicBool::new(true),
@@ -180,6 +213,17 @@ impl Shared {
             bytes = client.output_buffer.load(Relaxed),
             "closing a client that reached the limit of its output buffer"
         );
+    }
+
+    /// Reads anew what TLS connections begin with, where the settings ask for TLS.
+    ///
+    /// # Errors
+    /// What is wrong with the settings or the files; what was in force stays so.
+    pub fn load_tls(&self) -> Result<(), TlsError> {
+        if tls::is_wanted(&self.config) {
+            self.tls.replace(tls::load(&self.config)?);
+        }
+        Ok(())
     }
 
     /// The log; before it was read, one that keeps nothing.

@@ -20,7 +20,8 @@ const LAYERS: &[&str] = &[
 ];
 
 /// Below all layers; they import nothing but one another.
-const LEAVES: &[&str] = &["clock", "config", "glob", "limits", "logging", "metrics", "number", "process"];
+const LEAVES: &[&str] =
+    &["clock", "config", "glob", "limits", "logging", "metrics", "number", "process", "tls"];
 
 /// What the engine may not touch: it is synchronous and knows neither I/O nor the time.
 const FOREIGN_TO_ENGINE: &[&str] = &[

@@ -29,6 +29,8 @@ mod scripts;
 mod service;
 mod startup;
 mod threads;
+mod tls;
 mod tools;
 mod tools_import;
 mod transactions;
+mod unix_socket;

@@ -159,6 +159,7 @@ fn flags(client: &ClientHandle) -> String {
         (client.multi.load(Relaxed) >= 0, 'x'),
         (client.blocked.load(Relaxed), 'b'),
         (client.is_killed(), 'A'),
+        (client.peer.is_unix(), 'U'),
         (client.no_evict.load(Relaxed), 'e'),
         (client.no_touch.load(Relaxed), 'T'),
     ]

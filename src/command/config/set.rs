@@ -6,6 +6,7 @@ use crate::command::spec::{ArgKind, Argument, Flags, Group, Spec};
 use crate::config::{Handle, Origin, SetRefusal, SettingId, settings};
 use crate::protocol::Request;
 use crate::state::Shared;
+use crate::tls::{self, TlsSetup};
 use crate::{logging, process};
 
 pub(super) const SPEC: Spec = Spec {
@@ -37,7 +38,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     }
     let names = request.args_from(2).step_by(2);
     let pairs: Vec<(&[u8], &[u8])> = names.zip(request.args_from(3).step_by(2)).collect();
-    let is_local = context.session.handle.peer.ip().to_canonical().is_loopback();
+    let is_local = context.session.handle.peer.is_local();
     let origin = if is_local { Origin::Local } else { Origin::Remote };
     let shared = context.shared;
     let result = shared.config.set(&pairs, origin, |changed| act(shared, changed));
@@ -56,6 +57,13 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
 fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
     for &setting in changed {
         check(shared, setting).map_err(|reason| SetRefusal { setting, reason })?;
+    }
+    let tls = load_tls(shared, changed)?;
+    if changed.iter().any(is_about_listening) {
+        shared.relisten.call(changed)?;
+    }
+    if let Some(setup) = tls {
+        shared.tls.replace(setup);
     }
     for &setting in changed {
         if setting == settings::APPENDFSYNC.id() {
@@ -77,15 +85,33 @@ fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
     Ok(())
 }
 
+/// Whether a setting tells where the server listens.
+fn is_about_listening(setting: &SettingId) -> bool {
+    [settings::PORT.id(), settings::BIND.id(), settings::TLS_PORT.id()].contains(setting)
+}
+
+/// The new setup for TLS, where a setting asks for one.
+fn load_tls(shared: &Shared, changed: &[SettingId]) -> Result<Option<TlsSetup>, SetRefusal> {
+    let Some(&setting) = changed.iter().find(|setting| setting.setting().name.starts_with("tls-")) else {
+        return Ok(None);
+    };
+    if !tls::is_wanted(&shared.config) {
+        return Ok(None);
+    }
+    tls::load(&shared.config).map(Some).map_err(|error| {
+        tracing::warn!("TLS stays as it was: {error}");
+        let reason = "Unable to update TLS configuration. Check server logs.".to_owned();
+        SetRefusal { setting, reason }
+    })
+}
+
 /// Whether the server can act on a setting's new value while it runs.
 fn check(shared: &Shared, setting: SettingId) -> Result<(), String> {
     if setting == settings::APPENDONLY.id() {
         return Err("the append-only file cannot be switched on or off while the server runs".into());
     }
-    for fixed in [settings::PORT.id(), settings::BIND.id(), settings::DIR.id()] {
-        if setting == fixed {
-            return Err(format!("{} cannot be changed while the server runs", setting.setting().name));
-        }
+    if setting == settings::DIR.id() {
+        return Err("dir cannot be changed while the server runs".into());
     }
     if setting == settings::MAXCLIENTS.id() {
         let clients = shared.config.integer(settings::MAXCLIENTS) as u64;

@@ -98,7 +98,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
 
 /// Whether the connection may use DEBUG.
 fn check_allowed(context: &Context<'_, '_>) -> Result<(), CommandError> {
-    let is_local = context.session.handle.peer.ip().to_canonical().is_loopback();
+    let is_local = context.session.handle.peer.is_local();
     let allowed = match context.shared.config.choice(settings::ENABLE_DEBUG_COMMAND) {
         ConnectionScope::Everybody => true,
         ConnectionScope::Local => is_local,

@@ -1,16 +1,14 @@
 //! INFO's section on the program and the machine.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::Lines;
 use crate::clock;
 use crate::command::context::Context;
-use crate::config::settings;
+use crate::config::{Config, settings};
 
 pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     let shared = context.shared;
     let config = &shared.config;
-    let port = shared.port.load(Relaxed);
+    let [port, tls_port] = [settings::PORT, settings::TLS_PORT].map(|port| config.integer(port));
     let now_us = clock::unix_us();
     let uptime_s = shared.started.elapsed().as_secs();
     let system = rustix::system::uname();
@@ -30,7 +28,7 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("process_id", std::process::id());
     lines.field("process_supervised", "no");
     lines.field("run_id", &shared.run_id);
-    lines.field("tcp_port", port);
+    lines.field("tcp_port", if port == 0 { tls_port } else { port });
     lines.field("server_time_usec", now_us);
     lines.field("uptime_in_seconds", uptime_s);
     lines.field("uptime_in_days", uptime_s / 86_400);
@@ -43,7 +41,25 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("config_file", config.file().map(|file| file.display().to_string()).unwrap_or_default());
     lines.flag("io_threads_active", false);
     lines.field("worker_threads", shared.workers);
-    let bind: Vec<String> =
+    write_listeners(config, lines);
+}
+
+/// Where the server listens.
+fn write_listeners(config: &Config, lines: &mut Lines) {
+    let bind: String =
         config.text(settings::BIND).split_ascii_whitespace().map(|name| format!(",bind={name}")).collect();
-    lines.field("listener0", format_args!("name=tcp{},port={port}", bind.concat()));
+    let mut listeners = Vec::new();
+    let add_port = |name: &str, setting| {
+        let port = config.integer(setting);
+        (port != 0).then(|| format!("name={name}{bind},port={port}"))
+    };
+    listeners.extend(add_port("tcp", settings::PORT));
+    let path = config.text(settings::UNIXSOCKET);
+    if !path.is_empty() {
+        listeners.push(format!("name=unix,bind={path}"));
+    }
+    listeners.extend(add_port("tls", settings::TLS_PORT));
+    for (number, listener) in listeners.iter().enumerate() {
+        lines.field(&format!("listener{number}"), listener);
+    }
 }

@@ -57,6 +57,7 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
         "client_output_buffer_limit_disconnections",
         metrics.output_buffer_limit_disconnections.load(Relaxed),
     );
+    lines.field("tls_handshake_failures", context.shared.tls.failures());
     let denied = |reason: LogReason| context.shared.users.log.count(reason);
     lines.field("acl_access_denied_auth", denied(LogReason::Auth));
     lines.field("acl_access_denied_cmd", denied(LogReason::Command));

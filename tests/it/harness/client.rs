@@ -2,15 +2,45 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::words::{escape, split_words};
 use super::{PATIENCE, Reply};
 
+/// A blocking stream.
+pub(crate) trait Stream: Read + Write + Send {
+    /// How long a read waits; with no time, it takes what is there.
+    fn set_patience(&self, time: Duration) -> std::io::Result<()>;
+
+    /// Tells the other end that nothing more is sent.
+    fn end_sending(&self);
+}
+
+macro_rules! streams {
+    ($($stream:ty)*) => {$(
+        impl Stream for $stream {
+            fn set_patience(&self, time: Duration) -> std::io::Result<()> {
+                // For the socket no time would mean no end.
+                self.set_nonblocking(time.is_zero())?;
+                if time.is_zero() { Ok(()) } else { self.set_read_timeout(Some(time)) }
+            }
+
+            fn end_sending(&self) {
+                // It fails when the server has closed the connection, which the reader sees.
+                let _ = self.shutdown(Shutdown::Write);
+            }
+        }
+    )*};
+}
+
+streams!(TcpStream UnixStream);
+
 /// A connection. Replies are read as [`Reply`]; each is also given to the crate `redis-protocol`'s decoder, which must find
 /// that it ends where ours does.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     received: Vec<u8>,
     start: usize,
     is_resp3: bool,
@@ -26,7 +56,18 @@ impl Client {
     pub(crate) fn try_connect(port: u16) -> Option<Self> {
         let stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).ok()?;
         stream.set_nodelay(true).unwrap();
-        Some(Self { stream, received: Vec::new(), start: 0, is_resp3: false })
+        Some(Self::over(stream))
+    }
+
+    /// A connection over a Unix socket.
+    #[track_caller]
+    pub(crate) fn connect_unix(path: &Path) -> Self {
+        Self::over(UnixStream::connect(path).expect("it listens"))
+    }
+
+    /// A connection over any stream.
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), received: Vec::new(), start: 0, is_resp3: false }
     }
 
     /// Speaks RESP2 or RESP3 (HELLO 3) from here on.
@@ -153,8 +194,7 @@ impl Client {
 
     /// Tells the server that nothing more is sent.
     pub(crate) fn end_sending(&self) {
-        // It fails when the server has closed the connection, which the reader sees.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        self.stream.end_sending();
     }
 
     fn rest(&self) -> &[u8] {
@@ -167,16 +207,12 @@ impl Client {
             self.start = 0;
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        // For the socket no time would mean no end.
-        self.stream.set_nonblocking(left.is_zero())?;
-        if !left.is_zero() {
-            self.stream.set_read_timeout(Some(left))?;
-        }
+        self.stream.set_patience(left)?;
         let len = self.received.len();
         self.received.resize(len + 64 * 1024, 0);
         let result = self.stream.read(&mut self.received[len..]);
         if left.is_zero() {
-            self.stream.set_nonblocking(false)?;
+            self.stream.set_patience(PATIENCE)?;
         }
         self.received.truncate(len + result.as_ref().map_or(0, |count| *count));
         result

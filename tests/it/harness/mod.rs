@@ -4,12 +4,14 @@ mod client;
 mod reply;
 mod script;
 mod server;
+mod tls;
 mod words;
 
 pub(crate) use client::{Client, encode_request};
 pub(crate) use reply::Reply;
 pub(crate) use script::Script;
 pub(crate) use server::{Exit, Program, Server, find_free_port, run_to_exit};
+pub(crate) use tls::{Authority, Identity};
 pub(crate) use words::quote_word;
 
 use std::time::{Duration, Instant};
