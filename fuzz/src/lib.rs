@@ -150,7 +150,7 @@ pub fn execute_commands(data: &[u8]) {
     let shared = Arc::new(Shared::new(Arc::new(Config::new()), 1, 4));
     shared.set_log(Log::disabled());
     let metrics = uncounted();
-    let mut keys = Keys::new(&shared.store, shared.log(), &metrics, Effects::new(), 1_700_000_000_000);
+    let mut keys = Keys::new(&shared, &metrics, Effects::new(), 1_700_000_000_000);
     let mut replay = Replay::new(&shared, &metrics, &mut keys);
     for args in decode_whole(data).0 {
         if is_about_data(&args) {

@@ -7,7 +7,7 @@ use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec
 use crate::config::settings;
 use crate::engine::{Key, StringValue, Value};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const APPEND: Spec = Spec {
     name: "append",
@@ -72,6 +72,7 @@ fn execute_append(context: &mut Context<'_, '_>, request: Request<'_>) -> Result
         }
     };
     context.keys.effect(&[b"APPEND", key.bytes, text]);
+    context.keys.notify(EventClass::STRING, "append", &key);
     context.keys.changed(&key, Change::Updated);
     context.reply.count(len as u64);
     Ok(Outcome::Done)
@@ -105,6 +106,7 @@ fn execute_setrange(context: &mut Context<'_, '_>, request: Request<'_>) -> Resu
     }
     context.shared.note_growth((len - present_len.unwrap_or(0)) as u64);
     context.keys.effect(&[b"SETRANGE", key.bytes, request.arg(2), text]);
+    context.keys.notify(EventClass::STRING, "setrange", &key);
     context.keys.changed(&key, Change::Updated);
     context.reply.count(len as u64);
     Ok(Outcome::Done)

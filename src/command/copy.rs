@@ -6,7 +6,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const COPY: Spec = Spec {
     name: "copy",
@@ -75,14 +75,15 @@ fn execute_copy(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<O
     if from.bytes == to.bytes && db == keys.db {
         return Err(CommandError::SameObject);
     }
+    let is_there = keys.find(&from).is_some();
     let is_free = replace || keys.in_db(db, |keys| keys.find_for_write(&to).is_none());
-    let found = keys.find(&from).filter(|_| is_free);
+    let found = if is_there && is_free { keys.db_of(&from).find(&from) } else { None };
     let Some((value, expires_at_ms)) = found.map(|entry| (entry.value.clone(), entry.expires_at_ms())) else {
         context.reply.integer(0);
         return Ok(Outcome::Done);
     };
     keys.in_db(db, |keys| {
-        context.shared.note_growth(keys.insert(&to, value, expires_at_ms).memory_bytes() as u64);
+        context.shared.note_growth(keys.insert_anew(&to, value, expires_at_ms).memory_bytes() as u64);
     });
     let effect = keys.begin_effect(6);
     effect.arg(b"COPY");
@@ -91,7 +92,10 @@ fn execute_copy(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<O
     effect.arg(b"DB");
     effect.arg_unsigned(db as u64);
     effect.arg(b"REPLACE");
-    keys.in_db(db, |keys| keys.changed(&to, Change::Updated));
+    keys.in_db(db, |keys| {
+        keys.notify(EventClass::GENERIC, "copy_to", &to);
+        keys.changed(&to, Change::Updated);
+    });
     context.reply.integer(1);
     Ok(Outcome::Done)
 }
@@ -117,8 +121,12 @@ fn execute_move(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<O
     effect.arg(b"MOVE");
     effect.arg(key.bytes);
     effect.arg_unsigned(db as u64);
+    keys.notify(EventClass::GENERIC, "move_from", &key);
     keys.signal(&key, Change::Lost);
-    keys.in_db(db, |keys| keys.changed(&key, Change::Updated));
+    keys.in_db(db, |keys| {
+        keys.notify(EventClass::GENERIC, "move_to", &key);
+        keys.changed(&key, Change::Updated);
+    });
     context.reply.integer(1);
     Ok(Outcome::Done)
 }

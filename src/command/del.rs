@@ -7,7 +7,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const DEL: Spec = Spec {
     name: "del",
@@ -49,7 +49,10 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         let effect = keys.begin_effect(1 + removed.len());
         effect.arg(b"DEL");
         removed.iter().for_each(|key| effect.arg(key.bytes));
-        removed.iter().for_each(|key| keys.changed(key, Change::Lost));
+        for key in &removed {
+            keys.notify(EventClass::GENERIC, "del", key);
+            keys.changed(key, Change::Lost);
+        }
     }
     context.reply.count(removed.len() as u64);
     Ok(Outcome::Done)

@@ -6,7 +6,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Key, Value};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "delex",
@@ -52,7 +52,8 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let key = Key::new(request.arg(1));
     let keys = &mut *context.keys;
     // As in Redis, a condition is looked at when there is a string to try it on.
-    let is_removed = match keys.find_for_write(&key) {
+    let entry = if request.len() == 2 { keys.find_for_write(&key) } else { keys.find(&key) };
+    let is_removed = match entry {
         None => false,
         Some(_) if request.len() == 2 => true,
         Some(entry) if !matches!(entry.value, Value::String(_)) => {
@@ -65,6 +66,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     if is_removed {
         keys.remove(&key);
         keys.effect(&[b"DEL", key.bytes]);
+        keys.notify(EventClass::GENERIC, "del", &key);
         keys.changed(&key, Change::Lost);
     }
     context.reply.integer(i64::from(is_removed));

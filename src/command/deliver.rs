@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 
 use super::dump::PENDING_FOR_NOBODY;
-use crate::engine::{PendingEntry, StreamId};
-use crate::state::Keys;
+use crate::engine::{Key, PendingEntry, StreamId};
+use crate::state::{EventClass, Keys};
 
 /// The names that an effect on a group carries.
 #[derive(Debug, Clone, Copy)]
@@ -87,9 +87,10 @@ pub(super) fn write_released(keys: &mut Keys<'_>, key: &[u8], group: &[u8], entr
     }
 }
 
-/// Writes that a consumer was made.
+/// Writes and tells that a consumer was made.
 pub(super) fn write_consumer_created(keys: &mut Keys<'_>, names: Names<'_>) {
     keys.effect(&[b"XGROUP", b"CREATECONSUMER", names.key, names.group, names.consumer]);
+    keys.notify(EventClass::STREAM, "xgroup-createconsumer", &Key::new(names.key));
 }
 
 /// Writes how far a group has read.

@@ -57,7 +57,7 @@ fn load(storage: &FaultStorage) -> Arc<Shared> {
 }
 
 fn keys<'a>(shared: &'a Arc<Shared>, metrics: &'a WorkerMetrics, now_ms: u64) -> Keys<'a> {
-    Keys::new(&shared.store, shared.log(), metrics, Effects::new(), now_ms)
+    Keys::new(shared, metrics, Effects::new(), now_ms)
 }
 
 /// Executes commands one by one; errors are answers like others.

@@ -9,7 +9,7 @@ use super::expiry::TimeForm;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::{Change, Keys};
+use crate::state::{Change, EventClass, Keys};
 
 pub(super) const EXPIRE: Spec = Spec {
     name: "expire",
@@ -241,6 +241,7 @@ pub(super) fn apply_expiry(keys: &mut Keys<'_>, key: &Key<'_>, at_ms: i64) {
     if !keys.replaying && i128::from(at_ms) <= i128::from(keys.now_ms) {
         keys.remove(key);
         keys.effect(&[b"DEL", key.bytes]);
+        keys.notify(EventClass::GENERIC, "del", key);
         keys.changed(key, Change::Lost);
         return;
     }
@@ -250,6 +251,7 @@ pub(super) fn apply_expiry(keys: &mut Keys<'_>, key: &Key<'_>, at_ms: i64) {
     effect.arg(b"PEXPIREAT");
     effect.arg(key.bytes);
     effect.arg_unsigned(at_ms);
+    keys.notify(EventClass::GENERIC, "expire", key);
     keys.changed(key, Change::Touched);
 }
 
@@ -265,6 +267,7 @@ pub(super) fn apply_persist(keys: &mut Keys<'_>, key: &Key<'_>) -> bool {
     if has_expiry {
         keys.db_of(key).set_expiry(key, None);
         keys.effect(&[b"PERSIST", key.bytes]);
+        keys.notify(EventClass::GENERIC, "persist", key);
         keys.changed(key, Change::Touched);
     }
     has_expiry

@@ -6,7 +6,7 @@ use super::get::reply_string;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "getdel",
@@ -28,6 +28,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     if reply_string(context, &key)? {
         context.keys.remove(&key);
         context.keys.effect(&[b"DEL", key.bytes]);
+        context.keys.notify(EventClass::GENERIC, "del", &key);
         context.keys.changed(&key, Change::Lost);
     }
     Ok(Outcome::Done)

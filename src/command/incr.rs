@@ -6,7 +6,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Key, StringValue, Value};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const INCR: Spec = Spec {
     name: "incr",
@@ -108,6 +108,7 @@ fn add(context: &mut Context<'_, '_>, request: Request<'_>, increment: i64) -> R
     effect.arg(b"INCRBY");
     effect.arg(key.bytes);
     effect.arg_integer(increment);
+    keys.notify(EventClass::STRING, "incrby", &key);
     keys.changed(&key, Change::Updated);
     context.reply.integer(sum);
     Ok(Outcome::Done)

@@ -6,7 +6,7 @@ use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec
 use crate::engine::{Key, StringValue, Value};
 use crate::number::{Extended, ExtendedText};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "incrbyfloat",
@@ -47,6 +47,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         }
     }
     keys.effect(&[b"SET", key.bytes, text.as_bytes(), b"KEEPTTL"]);
+    keys.notify(EventClass::STRING, "incrbyfloat", &key);
     keys.changed(&key, Change::Updated);
     context.reply.text(&text);
     Ok(Outcome::Done)

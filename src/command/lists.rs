@@ -7,7 +7,7 @@ use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec
 use crate::engine::{Key, KeyEntry, ListValue, Value};
 use crate::number::parse_i64;
 use crate::protocol::Request;
-use crate::state::{Change, Keys};
+use crate::state::{Change, EventClass, Keys};
 
 pub(super) const LPUSH: Spec = Spec {
     name: "lpush",
@@ -94,17 +94,17 @@ pub(super) fn as_list(entry: Option<&mut KeyEntry>) -> Result<Option<&mut ListVa
 }
 
 fn execute_lpush(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    push(context, request, b"LPUSH", ListValue::push_front)
+    push(context, request, (b"LPUSH", "lpush"), ListValue::push_front)
 }
 
 fn execute_rpush(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    push(context, request, b"RPUSH", ListValue::push_back)
+    push(context, request, (b"RPUSH", "rpush"), ListValue::push_back)
 }
 
 fn push(
     context: &mut Context<'_, '_>,
     request: Request<'_>,
-    name: &[u8],
+    (name, event): (&[u8], &'static str),
     push_element: fn(&mut ListValue, &[u8]),
 ) -> Result<Outcome, CommandError> {
     let keys = &mut *context.keys;
@@ -120,6 +120,7 @@ fn push(
     let effect = keys.begin_effect(request.len());
     effect.arg(name);
     request.args_from(1).for_each(|arg| effect.arg(arg));
+    keys.notify(EventClass::LIST, event, &key);
     keys.changed(&key, Change::Updated);
     context.reply.count(len as u64);
     Ok(Outcome::Done)
@@ -160,8 +161,10 @@ fn execute_lpop(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<O
 pub(super) fn finish_pop(keys: &mut Keys<'_>, key: &Key<'_>, taken: usize) {
     keys.effect(&[b"LPOP", key.bytes, taken.to_string().as_bytes()]);
     let is_empty = matches!(as_list(keys.find_for_write(key)), Ok(Some(list)) if list.len() == 0);
+    keys.notify(EventClass::LIST, "lpop", key);
     if is_empty {
         keys.remove(key);
+        keys.notify(EventClass::GENERIC, "del", key);
     }
     keys.changed(key, if is_empty { Change::Lost } else { Change::Touched });
 }

@@ -5,7 +5,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Key, StringValue, Value};
 use crate::protocol::Request;
-use crate::state::{Change, Keys};
+use crate::state::{Change, EventClass, Keys};
 
 pub(super) const MSET: Spec = Spec {
     name: "mset",
@@ -75,6 +75,7 @@ fn execute_msetnx(context: &mut Context<'_, '_>, request: Request<'_>) -> Result
 fn apply(keys: &mut Keys<'_>, request: Request<'_>) {
     for (key, value) in pairs(request) {
         keys.insert(&key, Value::String(StringValue::new(value)), None);
+        keys.notify(EventClass::STRING, "set", &key);
     }
     let effect = keys.begin_effect(request.len());
     effect.arg(b"MSET");

@@ -3,12 +3,13 @@
 use super::argument::parse_integer;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
-use super::set::{self, Condition, OptionsForm, parse_options};
+use super::set::{self, Condition, Expiry, OptionsForm, parse_options};
 use super::spec::{
     ArgKind, Argument, BeginSearch, Categories, FindKeys, Flags, Group, KeyFlags, KeySpec, Spec,
 };
 use crate::engine::Key;
 use crate::protocol::Request;
+use crate::state::EventClass;
 
 pub(super) const SPEC: Spec = Spec {
     name: "msetex",
@@ -75,7 +76,14 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         pairs().all(|(key, _)| keys.find_for_write(&key).is_some() == (condition == Condition::Present))
     });
     if is_met {
-        pairs().for_each(|(key, value)| set::apply(keys, &key, value, options.expiry));
+        for (key, value) in pairs() {
+            set::apply(keys, &key, value, options.expiry);
+            // In the other order than SET, as in Redis.
+            if matches!(options.expiry, Expiry::At(_)) {
+                keys.notify(EventClass::GENERIC, "expire", &key);
+            }
+            keys.notify(EventClass::STRING, "set", &key);
+        }
     }
     context.reply.integer(i64::from(is_met));
     Ok(Outcome::Done)

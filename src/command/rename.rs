@@ -5,7 +5,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const RENAME: Spec = Spec {
     name: "rename",
@@ -68,9 +68,11 @@ fn rename(context: &mut Context<'_, '_>, request: Request<'_>, replace: bool) ->
     }
     if let Some(entry) = keys.remove(&from) {
         let expires_at_ms = entry.expires_at_ms();
-        keys.insert(&to, entry.value, expires_at_ms);
+        keys.insert_anew(&to, entry.value, expires_at_ms);
     }
     keys.effect(&[b"RENAME", from.bytes, to.bytes]);
+    keys.notify(EventClass::GENERIC, "rename_from", &from);
+    keys.notify(EventClass::GENERIC, "rename_to", &to);
     keys.signal(&from, Change::Lost);
     keys.changed(&to, Change::Updated);
     Ok(true)

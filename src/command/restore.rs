@@ -9,7 +9,7 @@ use crate::config::settings;
 use crate::engine::{Key, Value};
 use crate::protocol::Request;
 use crate::rdb::{self, Decoded, RdbError};
-use crate::state::{Change, Keys};
+use crate::state::{Change, EventClass, Keys};
 
 pub(super) const DUMP: Spec = Spec {
     name: "dump",
@@ -150,6 +150,7 @@ fn execute_restore(context: &mut Context<'_, '_>, request: Request<'_>) -> Resul
     {
         if keys.remove(&key).is_some() {
             keys.effect(&[b"DEL", key.bytes]);
+            keys.notify(EventClass::GENERIC, "del", &key);
             keys.changed(&key, Change::Lost);
         }
     } else {
@@ -186,7 +187,7 @@ fn apply_restore(
         rdb::encode(&value, &mut own_payload);
     }
     let accessed_s = (keys.now_ms / 1000).saturating_sub(idle_s.unwrap_or(0));
-    let entry = keys.insert(key, value, expires_at_ms);
+    let entry = keys.insert_anew(key, value, expires_at_ms);
     entry.accessed_s = accessed_s as u32;
     let effect = keys.begin_effect(6);
     effect.arg(b"RESTORE");
@@ -195,6 +196,7 @@ fn apply_restore(
     effect.arg(if own_payload.is_empty() { payload } else { &own_payload });
     effect.arg(b"REPLACE");
     effect.arg(b"ABSTTL");
+    keys.notify(EventClass::GENERIC, "restore", key);
     // To who reads a stream, any other value is none.
     keys.changed(key, if is_stream { Change::Updated } else { Change::Lost });
 }

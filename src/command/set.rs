@@ -8,7 +8,7 @@ use super::get::reply_string;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Key, StringValue, Value};
 use crate::protocol::Request;
-use crate::state::{Change, Keys};
+use crate::state::{Change, EventClass, Keys};
 
 pub(super) const SET: Spec = Spec {
     name: "set",
@@ -258,6 +258,15 @@ pub(super) fn apply(keys: &mut Keys<'_>, key: &Key<'_>, value: &[u8], expiry: Ex
     keys.changed(key, Change::Lost);
 }
 
+/// [`apply`], and tells subscribers of it.
+fn set(keys: &mut Keys<'_>, key: &Key<'_>, value: &[u8], expiry: Expiry) {
+    apply(keys, key, value, expiry);
+    keys.notify(EventClass::STRING, "set", key);
+    if matches!(expiry, Expiry::At(_)) {
+        keys.notify(EventClass::GENERIC, "expire", key);
+    }
+}
+
 fn execute_set(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let key = Key::new(request.arg(1));
     let options = parse_options(request, OptionsForm::SET, context.keys.now_ms)?;
@@ -275,7 +284,7 @@ fn execute_set(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Ou
         }
         return Ok(Outcome::Done);
     }
-    apply(context.keys, &key, request.arg(2), options.expiry);
+    set(context.keys, &key, request.arg(2), options.expiry);
     if !options.get {
         context.reply.ok();
     }
@@ -286,7 +295,7 @@ fn execute_setnx(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<
     let key = Key::new(request.arg(1));
     let is_absent = context.keys.find_for_write(&key).is_none();
     if is_absent {
-        apply(context.keys, &key, request.arg(2), Expiry::Lift);
+        set(context.keys, &key, request.arg(2), Expiry::Lift);
     }
     context.reply.integer(i64::from(is_absent));
     Ok(Outcome::Done)
@@ -307,7 +316,7 @@ fn set_with_time(
     command: &'static str,
 ) -> Result<Outcome, CommandError> {
     let at_ms = parse_expiry_ms(request.arg(2), form, context.keys.now_ms, command)?;
-    apply(context.keys, &Key::new(request.arg(1)), request.arg(3), Expiry::At(at_ms));
+    set(context.keys, &Key::new(request.arg(1)), request.arg(3), Expiry::At(at_ms));
     context.reply.ok();
     Ok(Outcome::Done)
 }
@@ -315,7 +324,7 @@ fn set_with_time(
 fn execute_getset(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let key = Key::new(request.arg(1));
     reply_string(context, &key)?;
-    apply(context.keys, &key, request.arg(2), Expiry::Lift);
+    set(context.keys, &key, request.arg(2), Expiry::Lift);
     Ok(Outcome::Done)
 }
 

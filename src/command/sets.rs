@@ -5,7 +5,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Key, KeyEntry, SetValue, Value};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SADD: Spec = Spec {
     name: "sadd",
@@ -76,6 +76,7 @@ fn execute_sadd(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<O
         let effect = keys.begin_effect(request.len());
         effect.arg(b"SADD");
         request.args_from(1).for_each(|arg| effect.arg(arg));
+        keys.notify(EventClass::SET, "sadd", &key);
         keys.changed(&key, Change::Updated);
     }
     context.reply.count(added as u64);

@@ -31,7 +31,7 @@ pub(super) const SPEC: Spec = Spec {
 
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let key = Key::new(request.arg(1));
-    let stream = context.keys.find_stream_for_write(&key)?;
+    let stream = context.keys.find_stream(&key)?;
     let Some(group) = stream.and_then(|stream| stream.groups_mut().find_mut(request.arg(2))) else {
         context.reply.integer(0);
         return Ok(Outcome::Done);

@@ -10,7 +10,7 @@ use super::references::{
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Key, Released, StreamId};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xackdel",
@@ -35,7 +35,7 @@ pub(super) const SPEC: Spec = Spec {
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let key = Key::new(request.arg(1));
     let group = request.arg(2);
-    let stream = context.keys.find_stream_for_write(&key)?;
+    let stream = context.keys.find_stream(&key)?;
     let options = DeleteOptions::parse(request, 3)?;
     let Some(stream) = stream.filter(|stream| stream.groups().find(group).is_some()) else {
         options.reply_absent(context.reply);
@@ -56,6 +56,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     write_released(context.keys, key.bytes, &released);
     write_deleted(context.keys, key.bytes, &deleted);
     if !deleted.is_empty() {
+        context.keys.notify(EventClass::STREAM, "xdel", &key);
         context.keys.changed(&key, Change::Touched);
     } else if !released.is_empty() {
         context.keys.changed(&key, Change::Metadata);

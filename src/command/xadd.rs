@@ -14,7 +14,7 @@ use super::trim::{TrimEffect, TrimOptions, XADD_ARGUMENT, block_limits};
 use crate::engine::{Key, ProducedEntry, Stream, StreamId};
 use crate::number::parse_u64;
 use crate::protocol::Request;
-use crate::state::{Change, Keys};
+use crate::state::{Change, EventClass, Keys};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xadd",
@@ -218,6 +218,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         let trimmed = stream.trim(&trim);
         TrimEffect::new(stream, &trim, trimmed)
     });
+    let is_trimmed = trimmed.is_some();
     let recorded = produced.as_ref().map(|named| named.record(stream, id));
     // New settings make the stream forget: what it is to remember is told behind them.
     let option = arguments.produced.filter(|_| settings.is_none());
@@ -243,6 +244,10 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         if let Some(entry) = recorded {
             write_record(keys.effects(), db, key.bytes, &entry, is_told_by_command);
         }
+    }
+    keys.notify(EventClass::STREAM, "xadd", &key);
+    if is_trimmed {
+        keys.notify(EventClass::STREAM, "xtrim", &key);
     }
     keys.changed(&key, Change::Updated);
     context.reply.stream_id(id);

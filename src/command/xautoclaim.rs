@@ -82,13 +82,20 @@ fn parse(request: Request<'_>) -> Result<Arguments, CommandError> {
 }
 
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    let arguments = parse(request)?;
     let key = Key::new(request.arg(1));
+    // The key is looked up in any case, as in Redis.
+    let arguments = match parse(request) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            context.keys.find(&key);
+            return Err(error);
+        }
+    };
     let names = Names { key: key.bytes, group: request.arg(2), consumer: request.arg(3) };
     let (keys, reply) = (&mut *context.keys, &mut *context.reply);
     let now_ms = keys.now_ms;
     let no_group = || CommandError::NoKeyOrGroup { key: names.key.to_vec(), group: names.group.to_vec() };
-    let Some(stream) = keys.find_stream_for_write(&key)? else { return Err(no_group()) };
+    let Some(stream) = keys.find_stream(&key)? else { return Err(no_group()) };
     let Some(group) = stream.groups_mut().find_mut(names.group) else { return Err(no_group()) };
     let (slot, created) = group.consumers_mut().find_or_create(names.consumer, now_ms);
     group.consumers_mut().get_mut(slot).seen_ms = now_ms;

@@ -113,7 +113,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let keys = &mut *context.keys;
     let (now_ms, keys_replaying) = (keys.now_ms, keys.replaying);
     let no_group = || CommandError::NoKeyOrGroup { key: names.key.to_vec(), group: names.group.to_vec() };
-    let Some(stream) = keys.find_stream_for_write(&key)? else { return Err(no_group()) };
+    let Some(stream) = keys.find_stream(&key)? else { return Err(no_group()) };
     if stream.groups().find(names.group).is_none() {
         return Err(no_group());
     }

@@ -8,7 +8,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Key, StreamId};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xdel",
@@ -42,6 +42,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         effect.arg(b"XDEL");
         effect.arg(key.bytes);
         deleted.iter().for_each(|&id| effect.arg_id(id));
+        context.keys.notify(EventClass::STREAM, "xdel", &key);
         context.keys.changed(&key, Change::Touched);
     }
     context.reply.integer(deleted.len() as i64);

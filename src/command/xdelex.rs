@@ -10,7 +10,7 @@ use super::references::{
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::{Disposal, Key, Released, StreamId};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xdelex",
@@ -50,6 +50,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     write_released(context.keys, key.bytes, &released);
     write_deleted(context.keys, key.bytes, &deleted);
     if !deleted.is_empty() {
+        context.keys.notify(EventClass::STREAM, "xdel", &key);
         context.keys.changed(&key, Change::Touched);
     } else if !released.is_empty() {
         context.keys.changed(&key, Change::Metadata);

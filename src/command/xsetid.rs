@@ -6,7 +6,7 @@ use super::error::CommandError;
 use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec, Spec};
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xsetid",
@@ -73,6 +73,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     stream.set_counters(last_id, entries_added, max_deleted_id.filter(|id| *id != Default::default()));
     let args: Vec<&[u8]> = std::iter::once(&b"XSETID"[..]).chain(request.args_from(1)).collect();
     context.keys.effect(&args);
+    context.keys.notify(EventClass::STREAM, "xsetid", &key);
     context.keys.changed(&key, Change::Metadata);
     context.reply.ok();
     Ok(Outcome::Done)

@@ -6,7 +6,7 @@ use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec
 use super::trim::{TrimEffect, TrimOptions, XTRIM_ARGUMENT, block_limits};
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xtrim",
@@ -47,6 +47,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let dropped = trimmed.dropped;
     if let Some(effect) = TrimEffect::new(stream, &trim, trimmed) {
         effect.write_xtrim(context.keys, key.bytes);
+        context.keys.notify(EventClass::STREAM, "xtrim", &key);
         context.keys.changed(&key, Change::Touched);
     }
     context.reply.count(dropped);

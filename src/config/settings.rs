@@ -406,7 +406,7 @@ settings! {
     /// Classes of events that are published: K or E or both, and letters of g$lshzxetdmn or A. Empty publishes
     /// none.
     NOTIFY_KEYSPACE_EVENTS: TextSetting =
-        Setting::checked_text("notify-keyspace-events", "", text::read_event_classes);
+        Setting::checked_text("notify-keyspace-events", "", text::read_event_classes).active();
 
     /// Whether the process tells the operating system how readily to kill it when memory is short.
     OOM_SCORE_ADJ: WordSetting = Setting::word("oom-score-adj", "no", &["no", "yes", "relative", "absolute"]);

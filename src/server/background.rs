@@ -107,7 +107,7 @@ fn wants_rewrite(log: &LogStatistics, percentage: u64, min_bytes: u64) -> bool {
 /// Removes keys of a shard whose time is up, and returns how many.
 fn expire_some(shared: &Shared, metrics: &WorkerMetrics, shard: usize) -> usize {
     let now_ms = clock::unix_ms();
-    let mut keys = Keys::new(&shared.store, shared.log(), metrics, Effects::new(), now_ms);
+    let mut keys = Keys::new(shared, metrics, Effects::new(), now_ms);
     keys.acquire(ShardSet::One(shard));
     let mut expired = 0;
     for db in 0..shared.store.databases() {

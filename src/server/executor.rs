@@ -149,7 +149,7 @@ impl Executor {
         let buffer = std::mem::take(effects);
         // Before the log is taken: a batch that begins while the log is read has none, to its end.
         let loading = shared.loading.load(Acquire);
-        let mut keys = Keys::new(&shared.store, shared.log(), &self.metrics, buffer, now_ms);
+        let mut keys = Keys::new(shared, &self.metrics, buffer, now_ms);
         keys.loading = loading;
         let mut limits = self.limits(session);
         let mut stopwatch = Stopwatch::start(&shared.config);

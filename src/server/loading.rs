@@ -46,7 +46,7 @@ pub(super) fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
     let progress = &shared.load_progress;
     let metrics = uncounted();
     let recovered = {
-        let mut keys = Keys::new(&shared.store, shared.log(), &metrics, Effects::new(), clock::unix_ms());
+        let mut keys = Keys::new(shared, &metrics, Effects::new(), clock::unix_ms());
         let mut replay = Replay::new(shared, &metrics, &mut keys);
         // Keys of a snapshot are counted too.
         let mut commands = 0_u64;

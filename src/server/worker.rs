@@ -313,8 +313,7 @@ impl Worker {
             return;
         }
         let effects = self.effects.take();
-        let mut keys =
-            Keys::new(&shared.store, shared.log(), &self.executor.metrics, effects, clock::unix_ms());
+        let mut keys = Keys::new(shared, &self.executor.metrics, effects, clock::unix_ms());
         retry(&mut keys, waiter);
         let (effects, mark) = keys.finish();
         self.effects.replace(effects);

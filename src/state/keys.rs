@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use tokio::sync::oneshot;
 
+use super::events::EventClass;
+use super::shared::Shared;
 use super::store::{LockedShards, Shard, ShardSet, Store};
 use super::waiter::ServedReply;
 use crate::engine::{Db, Key, KeyEntry, Stream, StringValue, Value};
@@ -71,6 +73,7 @@ pub struct ReadyKey {
 /// log before the lock is released, so that the log has the changes of a key in their order.
 #[derive(Debug)]
 pub struct Keys<'a> {
+    shared: &'a Shared,
     store: &'a Store,
     log: &'a Log,
     metrics: &'a WorkerMetrics,
@@ -97,15 +100,11 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// Access to the keyspace, with no shard locked yet. `effects` is an empty buffer.
-    pub fn new(
-        store: &'a Store,
-        log: &'a Log,
-        metrics: &'a WorkerMetrics,
-        mut effects: Effects,
-        now_ms: u64,
-    ) -> Self {
+    pub fn new(shared: &'a Shared, metrics: &'a WorkerMetrics, mut effects: Effects, now_ms: u64) -> Self {
+        let (store, log) = (&shared.store, shared.log());
         effects.mute(!log.is_enabled());
         Self {
+            shared,
             store,
             log,
             metrics,
@@ -269,6 +268,7 @@ impl<'a> Keys<'a> {
             let has_own_effects = self.has_own_effects;
             self.effect(&[b"DEL", key.bytes]);
             self.has_own_effects = has_own_effects;
+            self.notify(EventClass::EXPIRED, "expired", key);
             self.changed(key, Change::Lost);
         }
     }
@@ -276,7 +276,8 @@ impl<'a> Keys<'a> {
     /// The key's entry, for a command that reads.
     #[inline]
     pub fn find(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
-        let (now_ms, touch, metrics) = (self.now_ms, !self.no_touch, self.metrics);
+        let (now_ms, touch, metrics, replaying) = (self.now_ms, !self.no_touch, self.metrics, self.replaying);
+        let (shared, db) = (self.shared, self.db);
         let entry = self.find_for_write(key);
         match entry {
             Some(entry) => {
@@ -288,6 +289,9 @@ impl<'a> Keys<'a> {
             }
             None => {
                 metrics.keyspace_misses.add(1);
+                if shared.events.wants(EventClass::KEY_MISS) && !replaying {
+                    shared.events.publish(&shared.pubsub, "keymiss", db, key.bytes);
+                }
                 None
             }
         }
@@ -338,6 +342,25 @@ impl<'a> Keys<'a> {
         as_string(self.find_for_write(key))
     }
 
+    /// Tells subscribers what happened to a key, if events of this class are published and the log is not being read.
+    #[inline]
+    pub fn notify(&self, class: EventClass, event: &'static str, key: &Key<'_>) {
+        let events = &self.shared.events;
+        if events.wants(class) && !self.replaying {
+            events.publish(&self.shared.pubsub, event, self.db, key.bytes);
+        }
+    }
+
+    /// The key's entry, for a command that asks how the key is kept: nothing is told of a key that is not there, and the
+    /// access time stays as it is.
+    pub fn find_quietly(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
+        let metrics = self.metrics;
+        let entry = self.find_for_write(key);
+        let counter = if entry.is_some() { &metrics.keyspace_hits } else { &metrics.keyspace_misses };
+        counter.add(1);
+        entry
+    }
+
     /// The key's entry, for a command that asks about the key and not for its data: the access time
     /// stays as it is.
     pub fn find_untouched(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
@@ -356,6 +379,7 @@ impl<'a> Keys<'a> {
         if self.db_of(key).expiring_len() > 0 {
             self.expire_if_due(key);
         }
+        self.notify_if_new(key);
         let now_ms = self.now_ms;
         let make = || Value::Stream(Box::default());
         let (entry, created) = self.db_of(key).find_or_insert_with(key, make, now_ms);
@@ -367,8 +391,24 @@ impl<'a> Keys<'a> {
 
     /// Sets what a key holds and when it expires, whatever it held before.
     pub fn insert(&mut self, key: &Key<'_>, value: Value, expires_at_ms: Option<u64>) -> &mut KeyEntry {
+        self.notify_if_new(key);
         let now_ms = self.now_ms;
         self.db_of(key).insert(key, value, expires_at_ms, now_ms)
+    }
+
+    /// [`Self::insert`] for commands that remove what was there: the key is a new one in any case.
+    pub fn insert_anew(&mut self, key: &Key<'_>, value: Value, expires_at_ms: Option<u64>) -> &mut KeyEntry {
+        self.notify(EventClass::NEW, "new", key);
+        let now_ms = self.now_ms;
+        self.db_of(key).insert(key, value, expires_at_ms, now_ms)
+    }
+
+    /// Tells subscribers of a key that is about to come to be.
+    #[inline]
+    fn notify_if_new(&mut self, key: &Key<'_>) {
+        if self.shared.events.wants(EventClass::NEW) && self.db_of(key).find(key).is_none() {
+            self.notify(EventClass::NEW, "new", key);
+        }
     }
 
     /// Removes a key; `None` when it is not there or its time is up.

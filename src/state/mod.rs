@@ -1,6 +1,7 @@
 //! What commands act on: the sharded keyspace, the connections, the server as a whole.
 
 mod clients;
+mod events;
 mod keys;
 mod memory_limit;
 mod outbox;
@@ -14,6 +15,7 @@ mod waiter;
 mod watch;
 
 pub use clients::{ClientHandle, ClientNames, Clients, Endpoint, UNLIMITED_OUTPUT_BYTES, Unblock};
+pub use events::{EventClass, KeyEvents};
 pub use keys::{Change, Keys, Mark, ReadyKey, WrongType};
 pub use memory_limit::MemoryLimit;
 pub use outbox::{Message, Outbox};

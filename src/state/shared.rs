@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::clients::{ClientHandle, Clients, UNLIMITED_OUTPUT_BYTES};
+use super::events::KeyEvents;
 use super::memory_limit::MemoryLimit;
 use super::pubsub::PubSub;
 use super::slowlog::SlowLog;
@@ -86,6 +87,8 @@ pub struct Shared {
     pub clients: Clients,
     /// The subscribers.
     pub pubsub: PubSub,
+    /// Which events of keys are published to them.
+    pub events: KeyEvents,
     /// Who may do what.
     pub users: Arc<Users>,
     /// What is counted.
@@ -159,6 +162,7 @@ impl Shared {
             no_log: Log::disabled(),
             clients: Clients::default(),
             pubsub,
+            events: KeyEvents::default(),
             users: Arc::default(),
             metrics: Metrics::default(),
             started: Instant::now(),
@@ -189,7 +193,13 @@ impl Shared {
             stopping: AtomicBool::new(false),
         };
         shared.note_output_limits();
+        shared.note_events();
         shared
+    }
+
+    /// Takes over what `notify-keyspace-events` says.
+    pub fn note_events(&self) {
+        self.events.configure(&self.config.text(settings::NOTIFY_KEYSPACE_EVENTS));
     }
 
     /// Takes over what `client-output-buffer-limit` says.

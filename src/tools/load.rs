@@ -50,7 +50,7 @@ impl Loaded {
         let shared = Arc::new(Shared::new(Arc::new(config), 1, 1));
         shared.set_log(Log::disabled());
         let metrics = uncounted();
-        let mut keys = Keys::new(&shared.store, shared.log(), &metrics, Effects::new(), clock::unix_ms());
+        let mut keys = Keys::new(&shared, &metrics, Effects::new(), clock::unix_ms());
         let mut replay = Replay::new(&shared, &metrics, &mut keys);
         let mut apply = |recorded: Recorded<'_>| match recorded {
             Recorded::Item(FileItem::Key(item)) if matches!(item.content, Content::Foreign(_)) => {

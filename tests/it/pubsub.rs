@@ -97,3 +97,29 @@ fn a_hundred_thousand_subscriptions_go_with_their_connection() {
         info(&mut client, "memory", "used_memory") < before + (2 << 20)
     });
 }
+
+#[test]
+fn events_of_keys_are_published_by_class() {
+    let server = Server::millstream(&["--notify-keyspace-events", "Egx"]);
+    let (mut client, mut subscriber) = (server.client(), server.client());
+    client.check("CONFIG GET notify-keyspace-events", "[\"notify-keyspace-events\", \"gxE\"]");
+    subscriber.call("PSUBSCRIBE __key*__:*");
+    let mut expect = |channel: &str, payload: &str| {
+        let parts: Vec<String> = subscriber.read().elements()[2..].iter().map(|part| part.text()).collect();
+        assert_eq!(parts, [channel, payload]);
+    };
+    client.check("SET soon 1 PX 30", "OK");
+    expect("__keyevent@0__:expire", "soon");
+    // Nobody asks for it.
+    expect("__keyevent@0__:expired", "soon");
+    client.check("CONFIG SET notify-keyspace-events Kt", "OK");
+    client.check("SELECT 3", "OK");
+    client.check("SET a 1", "OK");
+    client.check("XADD s 1-1 f v", "\"1-1\"");
+    client.check("DEL s", "1");
+    expect("__keyspace@3__:s", "xadd");
+    client.check("CONFIG SET notify-keyspace-events \"\"", "OK");
+    client.check("XADD s 1-1 f v", "\"1-1\"");
+    client.check("PUBLISH __key__:end x", "1");
+    expect("__key__:end", "x");
+}

@@ -76,6 +76,8 @@ fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
         } else if setting == settings::CLIENT_OUTPUT_BUFFER_LIMIT.id() {
             shared.pubsub.configure(&shared.config);
             shared.note_output_limits();
+        } else if setting == settings::NOTIFY_KEYSPACE_EVENTS.id() {
+            shared.note_events();
         } else if setting == settings::MAXMEMORY.id() {
             shared.sample_memory();
         } else if setting == settings::MAXMEMORY_POLICY.id() {

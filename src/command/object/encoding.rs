@@ -24,7 +24,7 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    match context.keys.find_untouched(&Key::new(request.arg(2))) {
+    match context.keys.find_quietly(&Key::new(request.arg(2))) {
         Some(entry) => context.reply.text(entry.value.encoding()),
         None => context.reply.null(),
     }

@@ -26,7 +26,7 @@ pub(super) const SPEC: Spec = Spec {
 
 /// Refuses, unless the key is not there: how often keys are used is not counted, whatever the policy.
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
-    if context.keys.find_untouched(&Key::new(request.arg(2))).is_none() {
+    if context.keys.find_quietly(&Key::new(request.arg(2))).is_none() {
         context.reply.null();
         return Ok(Outcome::Done);
     }

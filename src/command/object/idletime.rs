@@ -25,7 +25,7 @@ pub(super) const SPEC: Spec = Spec {
 
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let now_s = context.keys.now_ms / 1000;
-    match context.keys.find_untouched(&Key::new(request.arg(2))) {
+    match context.keys.find_quietly(&Key::new(request.arg(2))) {
         Some(entry) => context.reply.count(now_s.saturating_sub(u64::from(entry.accessed_s))),
         None => context.reply.null(),
     }

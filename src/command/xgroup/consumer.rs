@@ -7,7 +7,7 @@ use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, 
 use super::find_group;
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 const ARGUMENTS: &[Argument] = &[
     Argument::new("key", ArgKind::Key(0)),
@@ -80,6 +80,7 @@ fn delete(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome
     };
     let pending = group.remove_consumer(slot);
     keys.effect(&[b"XGROUP", b"DELCONSUMER", names.key, names.group, names.consumer]);
+    keys.notify(EventClass::STREAM, "xgroup-delconsumer", &key);
     keys.changed(&key, Change::Metadata);
     context.reply.count(pending);
     Ok(Outcome::Done)

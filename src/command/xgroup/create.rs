@@ -9,7 +9,7 @@ use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, 
 use super::{check_len_max, find_stream, parse_options};
 use crate::engine::{self, Key, Value};
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "create",
@@ -95,6 +95,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         let db = keys.db;
         write_settings(keys.effects(), db, key.bytes, settings);
     }
+    keys.notify(EventClass::STREAM, "xgroup-create", &key);
     keys.changed(&key, if made { Change::Updated } else { Change::Metadata });
     context.reply.ok();
     Ok(Outcome::Done)

@@ -6,7 +6,7 @@ use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, 
 use super::find_stream;
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "destroy",
@@ -30,6 +30,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let destroyed = find_stream(keys, &key)?.groups_mut().destroy(request.arg(3));
     if destroyed {
         keys.effect(&[b"XGROUP", b"DESTROY", key.bytes, request.arg(3)]);
+        keys.notify(EventClass::STREAM, "xgroup-destroy", &key);
         // Who is blocked on the group is told that it is gone.
         keys.changed(&key, Change::GroupLost);
     }

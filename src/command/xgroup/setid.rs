@@ -8,7 +8,7 @@ use super::super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, 
 use super::{check_len_max, find_group, find_stream, parse_options};
 use crate::engine::Key;
 use crate::protocol::Request;
-use crate::state::Change;
+use crate::state::{Change, EventClass};
 
 pub(super) const SPEC: Spec = Spec {
     name: "setid",
@@ -60,6 +60,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     group.entries_read = entries_read;
     let names = Names { key: key.bytes, group: request.arg(3), consumer: b"" };
     write_group_position(keys, names, id, entries_read);
+    keys.notify(EventClass::STREAM, "xgroup-setid", &key);
     keys.changed(&key, Change::Metadata);
     context.reply.ok();
     Ok(Outcome::Done)

@@ -22,6 +22,7 @@ mod argument_trees;
 mod blocking;
 mod compare;
 mod deviations;
+mod events;
 mod exchange;
 mod generator;
 mod idempotency;
