@@ -2,6 +2,7 @@
 //! reads them sums over the threads.
 
 mod histogram;
+mod latency;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 pub use histogram::{Histogram, HistogramCounts};
+pub use latency::{LatencyEvent, LatencyHistory, LatencyMonitor, LatencySample};
 
 /// A counter that one thread writes and any thread reads.
 #[derive(Debug, Default)]
@@ -55,12 +57,14 @@ pub struct CommandCounters {
 }
 
 impl CommandCounters {
-    /// Counts the time of `calls` executions in a row, which were timed together; each counts with their mean in the distribution. To be
-    /// called by the owning thread only.
+    /// Counts the time of `calls` executions in a row, which were timed together; each counts with their mean in the distribution, if
+    /// that is kept (`has_distribution`). To be called by the owning thread only.
     #[inline]
-    pub fn add_time(&self, calls: u64, ns: u64) {
+    pub fn add_time(&self, calls: u64, ns: u64, has_distribution: bool) {
         self.ns.add(ns);
-        self.durations.get_or_init(Box::default).add(calls, ns);
+        if has_distribution {
+            self.durations.get_or_init(Box::default).add(calls, ns);
+        }
     }
 }
 

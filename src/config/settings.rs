@@ -295,14 +295,14 @@ settings! {
     KEY_LOAD_DELAY: IntegerSetting = Setting::integer("key-load-delay", "0", INT_MIN, INT_MAX).hidden();
 
     /// Milliseconds from which an event is kept for LATENCY; 0 keeps none.
-    LATENCY_MONITOR_THRESHOLD: IntegerSetting = Setting::integer("latency-monitor-threshold", "0", 0, LONG_MAX);
+    LATENCY_MONITOR_THRESHOLD: IntegerSetting = Setting::integer("latency-monitor-threshold", "0", 0, LONG_MAX).active();
 
-    /// Whether the latency of each command is tracked.
-    LATENCY_TRACKING: BooleanSetting = Setting::boolean("latency-tracking", "yes");
+    /// Whether it is kept how long the executions of each command took, as a distribution: for INFO, LATENCY HISTOGRAM and the metrics.
+    LATENCY_TRACKING: BooleanSetting = Setting::boolean("latency-tracking", "yes").active();
 
     /// The percentiles of latencies that INFO shows, each 0 to 100.
     LATENCY_TRACKING_INFO_PERCENTILES: TextSetting =
-        Setting::list("latency-tracking-info-percentiles", "50 99 99.9", list::read_percentiles);
+        Setting::list("latency-tracking-info-percentiles", "50 99 99.9", list::read_percentiles).active();
 
     /// Whether evicted values are freed in the background.
     LAZYFREE_LAZY_EVICTION: BooleanSetting = Setting::boolean("lazyfree-lazy-eviction", "no");

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -54,6 +56,7 @@ struct State {
     faults: BTreeMap<u64, Fault>,
     is_off: bool,
     free_bytes: Option<u64>,
+    delay: Duration,
     locked: BTreeSet<PathBuf>,
 }
 
@@ -107,6 +110,7 @@ impl FaultStorage {
             faults: BTreeMap::new(),
             is_off: false,
             free_bytes: None,
+            delay: Duration::ZERO,
             locked: BTreeSet::new(),
         })
     }
@@ -133,6 +137,11 @@ impl FaultStorage {
     /// Appends fail once this many more bytes were appended; `None`: never.
     pub fn set_free_bytes(&self, free_bytes: Option<u64>) {
         self.state.lock().free_bytes = free_bytes;
+    }
+
+    /// Each operation takes so long from now on.
+    pub fn set_delay(&self, delay: Duration) {
+        self.state.lock().delay = delay;
     }
 
     /// The file system as it is found after a stop, without faults and locks. This one stays as it is.
@@ -166,6 +175,7 @@ impl FaultStorage {
             faults: BTreeMap::new(),
             is_off: false,
             free_bytes: None,
+            delay: Duration::ZERO,
             locked: BTreeSet::new(),
         })
     }
@@ -283,6 +293,9 @@ impl State {
         let fault = self.faults.get(&self.operations).copied();
         self.operations += 1;
         self.is_off = fault == Some(Fault::PowerOff);
+        if !self.delay.is_zero() {
+            thread::sleep(self.delay);
+        }
         Ok(fault)
     }
 

@@ -9,8 +9,8 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ use super::rewrite::RewriteHistory;
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::storage::{DirectoryLock, Storage, append_all};
 use super::waiters::Waiters;
-use crate::metrics::{Histogram, HistogramCounts};
+use crate::metrics::{Histogram, HistogramCounts, LatencyEvent, LatencyMonitor};
 
 /// A sync that takes less is not worth waiting for others with whom to share it.
 const SLOW_SYNC: Duration = Duration::from_micros(500);
@@ -71,6 +71,8 @@ pub(super) struct Shared {
     sync_durations: Histogram,
     sync_count: AtomicU64,
     delayed_sync_count: AtomicU64,
+    /// Who keeps what took long.
+    monitor: OnceLock<Arc<LatencyMonitor>>,
 }
 
 /// The files that the log is made of.
@@ -164,6 +166,7 @@ impl Shared {
             sync_durations: Histogram::default(),
             sync_count: AtomicU64::new(0),
             delayed_sync_count: AtomicU64::new(0),
+            monitor: OnceLock::new(),
         }
     }
 
@@ -276,8 +279,13 @@ impl Shared {
     fn write_chunks(&self, writer: &mut Writer, end: Position) -> Result<(), Arc<LogError>> {
         let synced_offset = writer.offset_of(self.durable());
         let offset = writer.offset_of(self.written());
+        let timed =
+            self.monitor.get().filter(|monitor| monitor.is_on()).map(|monitor| (monitor, Instant::now()));
         if let Err(failure) = writer.write(offset, synced_offset) {
             return Err(self.latch(failure));
+        }
+        if let Some((monitor, started)) = timed {
+            monitor.note(LatencyEvent::AofWrite, started.elapsed());
         }
         writer.chunks.clear();
         self.written.store(end.0, Ordering::Release);
@@ -326,6 +334,9 @@ impl Shared {
         let took = started.elapsed();
         self.last_sync_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.sync_durations.add(1, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        if let Some(monitor) = self.monitor.get().filter(|_| self.policy() == FsyncPolicy::Always) {
+            monitor.note(LatencyEvent::AofFsyncAlways, took);
+        }
         self.sync_count.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = result {
             self.sync_failed.store(true, Ordering::Release);
@@ -515,6 +526,11 @@ impl Shared {
         self.buffer.lock().close();
         self.waiters.wake_all();
         result
+    }
+
+    pub(super) fn report_to(&self, monitor: &Arc<LatencyMonitor>) {
+        // A second one is not heard.
+        let _ = self.monitor.set(monitor.clone());
     }
 
     pub(super) fn add_sync_durations(&self, counts: &mut HistogramCounts) {

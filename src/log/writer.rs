@@ -15,7 +15,7 @@ use super::rewrite::{RewriteClaim, RewriteRefusal};
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::shared::{DurableAt, Shared};
 use super::storage::Storage;
-use crate::metrics::HistogramCounts;
+use crate::metrics::{HistogramCounts, LatencyMonitor};
 
 /// The append-only file, open for writing. All threads share one.
 ///
@@ -163,6 +163,13 @@ impl Log {
         self.shared.as_ref().map(|shared| shared.statistics()).unwrap_or_default()
     }
 
+    /// Tells of writes that took long, and of syncs for which writers waited; once.
+    pub fn report_to(&self, monitor: &Arc<LatencyMonitor>) {
+        if let Some(shared) = &self.shared {
+            shared.report_to(monitor);
+        }
+    }
+
     /// Adds how long its syncs took.
     pub fn add_sync_durations(&self, counts: &mut HistogramCounts) {
         if let Some(shared) = &self.shared {
@@ -222,6 +229,7 @@ mod tests {
     use super::super::testing::*;
     use super::super::{DiskStorage, Fault, FaultStorage, LogCause, Survival};
     use super::*;
+    use crate::metrics::LatencyEvent;
     use std::pin::Pin;
     use std::task::Poll;
     use std::time::{Duration, Instant};
@@ -506,6 +514,29 @@ mod tests {
         check(&storage, Survival::Synced, &["SELECT 0", "DEL a", "DEL b", "SELECT 1", "DEL c", "DEL d"]);
         assert!(!log.statistics().has_failed);
         log.close().unwrap();
+    }
+
+    #[test]
+    fn a_slow_disk_is_told_of() {
+        let storage = test_storage(1);
+        let log = start(&storage, &test_paths(), FsyncPolicy::Always).unwrap();
+        let monitor = Arc::new(LatencyMonitor::default());
+        log.report_to(&monitor);
+        storage.set_delay(Duration::from_millis(20));
+        log.append(&effects_of(0, &["DEL a"]));
+        log.sync_all().unwrap();
+        assert!(monitor.all().is_empty(), "nobody wants to know");
+        monitor.set_threshold_ms(15);
+        log.append(&effects_of(0, &["DEL b"]));
+        log.sync_all().unwrap();
+        let events: Vec<LatencyEvent> = monitor.all().into_iter().map(|(event, _)| event).collect();
+        assert_eq!(events, [LatencyEvent::AofFsyncAlways, LatencyEvent::AofWrite]);
+        // Nobody waits for this one's sync.
+        log.set_policy(FsyncPolicy::EverySecond);
+        monitor.forget(LatencyEvent::AofFsyncAlways);
+        log.append(&effects_of(0, &["DEL c"]));
+        log.sync_all().unwrap();
+        assert!(monitor.find(LatencyEvent::AofFsyncAlways).is_none());
     }
 
     #[test]

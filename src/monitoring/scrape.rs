@@ -76,6 +76,11 @@ fn write_server(out: &mut Exposition, shared: &Shared) {
         "Connections refused, since there were too many.",
         metrics.connections_rejected.load(Relaxed),
     );
+    out.counter(
+        "millstream_tls_handshake_failures_total",
+        "Connections that did not come to speak TLS.",
+        shared.tls.failures(),
+    );
     out.gauge(
         "millstream_memory_used_bytes",
         "Memory that is allocated.",

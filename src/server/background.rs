@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::blocking::serve_ready;
 use crate::clock;
@@ -11,7 +11,7 @@ use crate::command::{block_limits, start_rewrite, table};
 use crate::config::settings;
 use crate::engine::{BlockLimits, Key, Stream};
 use crate::log::{Effects, LogStatistics};
-use crate::metrics::WorkerMetrics;
+use crate::metrics::{LatencyEvent, WorkerMetrics};
 use crate::state::{Keys, ShardSet, Shared};
 
 /// The time between two rounds.
@@ -47,11 +47,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
             shared.allocator();
         }
         if shared.active_expire.load(Relaxed) && !shared.paused.load(Relaxed) {
+            let mut took = Duration::ZERO;
             for shard in 0..shared.store.shard_count() {
-                while expire_some(&shared, &metrics, shard) == EXPIRED_AT_A_TIME {
+                while expire_timed(&shared, &metrics, shard, &mut took) == EXPIRED_AT_A_TIME {
                     tokio::task::yield_now().await;
                 }
             }
+            shared.latency.note(LatencyEvent::ExpireCycle, took);
             expire_produced(&shared, &mut expire_place);
         }
         for _ in 0..COMPRESSIONS_PER_ROUND {
@@ -102,6 +104,14 @@ fn wants_rewrite(log: &LogStatistics, percentage: u64, min_bytes: u64) -> bool {
         && rewrite.since_last.is_none_or(|since| since >= delay)
         && current_size_bytes > min_bytes
         && u128::from(grown_bytes) * 100 >= u128::from(base_size_bytes) * u128::from(percentage)
+}
+
+/// [`expire_some`]; adds the time that it took.
+fn expire_timed(shared: &Shared, metrics: &WorkerMetrics, shard: usize, took: &mut Duration) -> usize {
+    let started = Instant::now();
+    let expired = expire_some(shared, metrics, shard);
+    *took += started.elapsed();
+    expired
 }
 
 /// Removes keys of a shard whose time is up, and returns how many.

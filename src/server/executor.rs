@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::blocking::serve_ready;
 use super::transaction;
@@ -14,7 +14,7 @@ use crate::command::{
 use crate::config::{Config, settings};
 use crate::engine::Key;
 use crate::log::Effects;
-use crate::metrics::WorkerMetrics;
+use crate::metrics::{LatencyEvent, WorkerMetrics};
 use crate::net::{Input, Progress};
 use crate::protocol::{Decoded, DecoderLimits, Protocol, Reply, Request, RequestDecoder};
 use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared, SlowCommand};
@@ -45,8 +45,12 @@ pub(super) struct Stopwatch {
     running: Option<usize>,
     /// How often the running command was begun.
     calls: u64,
-    /// A command that takes so long, in nanoseconds, belongs in the slow log.
-    slow_ns: u64,
+    /// A command that takes so long, in nanoseconds, belongs in the slow log or among the events that took long.
+    noted_ns: u64,
+    /// Each command is timed by itself.
+    times_each: bool,
+    /// Whether distributions are kept.
+    is_tracking: bool,
 }
 
 impl Stopwatch {
@@ -54,12 +58,24 @@ impl Stopwatch {
     const ALL_TIMED_BELOW_NS: u64 = 1_000_000;
 
     fn start(config: &Config) -> Self {
-        Self { since: Instant::now(), running: None, calls: 0, slow_ns: Self::slow_ns(config) }
+        let mut stopwatch = Self {
+            since: Instant::now(),
+            running: None,
+            calls: 0,
+            noted_ns: u64::MAX,
+            times_each: false,
+            is_tracking: false,
+        };
+        stopwatch.configure(config);
+        stopwatch
     }
 
-    fn slow_ns(config: &Config) -> u64 {
-        let slow_us = u64::try_from(config.integer(settings::SLOWLOG_LOG_SLOWER_THAN)).ok();
-        slow_us.map_or(u64::MAX, |us| us.saturating_mul(1000))
+    fn configure(&mut self, config: &Config) {
+        let slow_ns = slow_ns(config);
+        let event_ns = event_ns(config);
+        self.noted_ns = slow_ns.min(event_ns);
+        self.times_each = slow_ns < Self::ALL_TIMED_BELOW_NS || event_ns != u64::MAX;
+        self.is_tracking = config.boolean(settings::LATENCY_TRACKING);
     }
 
     /// A command is about to be executed.
@@ -75,12 +91,12 @@ impl Stopwatch {
     /// The command was executed. The time it took, in nanoseconds, if it was slow.
     #[inline]
     fn end(&mut self, metrics: &WorkerMetrics, command: &Command, config: &Config) -> Option<u64> {
-        if command.spec.flags.contains(Flags::FAST) && self.slow_ns >= Self::ALL_TIMED_BELOW_NS {
+        if command.spec.flags.contains(Flags::FAST) && !self.times_each {
             return None;
         }
         let ns = self.stop(metrics);
-        self.slow_ns = Self::slow_ns(config);
-        (ns >= self.slow_ns).then_some(ns)
+        self.configure(config);
+        (ns >= self.noted_ns).then_some(ns)
     }
 
     /// Counts the time that has passed as the running command's, and returns it, in nanoseconds.
@@ -88,9 +104,23 @@ impl Stopwatch {
         let Some(running) = self.running.take() else { return 0 };
         let now = Instant::now();
         let ns = now.duration_since(self.since).as_nanos() as u64;
-        metrics.commands[running].add_time(std::mem::take(&mut self.calls), ns);
+        metrics.commands[running].add_time(std::mem::take(&mut self.calls), ns, self.is_tracking);
         self.since = now;
         ns
+    }
+}
+
+/// A command that takes so long, in nanoseconds, belongs in the slow log.
+fn slow_ns(config: &Config) -> u64 {
+    let slow_us = u64::try_from(config.integer(settings::SLOWLOG_LOG_SLOWER_THAN)).ok();
+    slow_us.map_or(u64::MAX, |us| us.saturating_mul(1000))
+}
+
+/// What takes so long, in nanoseconds, is kept for LATENCY.
+fn event_ns(config: &Config) -> u64 {
+    match u64::try_from(config.integer(settings::LATENCY_MONITOR_THRESHOLD)) {
+        Ok(0) | Err(_) => u64::MAX,
+        Ok(ms) => ms.saturating_mul(1_000_000),
     }
 }
 
@@ -486,7 +516,7 @@ impl Executor {
         let result = (command.spec.handler)(&mut context, request);
         let counters = &self.metrics.commands[command.index];
         if let Some(ns) = stopwatch.end(&self.metrics, command, &self.shared.config) {
-            self.note_slow(session, request, command, ns);
+            self.note_time(session, request, command, ns);
         }
         self.metrics.commands_processed.add(1);
         match result {
@@ -508,8 +538,18 @@ impl Executor {
 }
 
 impl Executor {
-    /// Puts a command into the slow log.
+    /// Notes that a command took long.
     #[cold]
+    fn note_time(&self, session: &Session, request: Request<'_>, command: &Command, ns: u64) {
+        let is_fast = command.spec.flags.contains(Flags::FAST);
+        let event = if is_fast { LatencyEvent::FastCommand } else { LatencyEvent::Command };
+        self.shared.latency.note(event, Duration::from_nanos(ns));
+        if ns >= slow_ns(&self.shared.config) {
+            self.note_slow(session, request, command, ns);
+        }
+    }
+
+    /// Puts a command into the slow log.
     fn note_slow(&self, session: &Session, request: Request<'_>, command: &Command, ns: u64) {
         if command.spec.flags.contains(Flags::SKIP_SLOWLOG) {
             return;

@@ -23,7 +23,7 @@ use crate::acl::Users;
 use crate::clock;
 use crate::config::{AppendFsync, Config, Handle, MaxmemoryPolicy, SetRefusal, SettingId, settings};
 use crate::log::{FsyncPolicy, LoadProgress, Log, LogPaths, RecoverySettings};
-use crate::metrics::Metrics;
+use crate::metrics::{LatencyMonitor, Metrics};
 use crate::process::{self, AllocatorBytes};
 use crate::tls::{self, Tls, TlsError};
 
@@ -141,6 +141,8 @@ pub struct Shared {
     pub memory_limit: MemoryLimit,
     /// The commands that took long.
     pub slowlog: SlowLog,
+    /// The events that took long.
+    pub latency: Arc<LatencyMonitor>,
     /// Asks for the server's end.
     pub shutdown: Notify,
     /// The server is ending: connections close.
@@ -189,17 +191,25 @@ impl Shared {
             output_hard_bytes: AtomicUsize::new(0),
             memory_limit: MemoryLimit::default(),
             slowlog: SlowLog::default(),
+            latency: Arc::default(),
             shutdown: Notify::new(),
             stopping: AtomicBool::new(false),
         };
         shared.note_output_limits();
         shared.note_events();
+        shared.note_latency_threshold();
         shared
     }
 
     /// Takes over what `notify-keyspace-events` says.
     pub fn note_events(&self) {
         self.events.configure(&self.config.text(settings::NOTIFY_KEYSPACE_EVENTS));
+    }
+
+    /// Takes over what `latency-monitor-threshold` says.
+    pub fn note_latency_threshold(&self) {
+        let threshold_ms = self.config.integer(settings::LATENCY_MONITOR_THRESHOLD);
+        self.latency.set_threshold_ms(u64::try_from(threshold_ms).unwrap_or(0));
     }
 
     /// Takes over what `client-output-buffer-limit` says.
@@ -324,6 +334,7 @@ impl Shared {
 
     /// Gives the server its log, once all is read from it.
     pub fn set_log(&self, log: Log) {
+        log.report_to(&self.latency);
         let first = self.log.set(log).is_ok();
         debug_assert!(first, "a server has one log");
         self.sample_memory();

@@ -15,6 +15,7 @@ mod dump;
 mod durability;
 mod fuzzing;
 mod harness;
+mod latency;
 mod layers;
 mod limits;
 mod loading;

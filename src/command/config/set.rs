@@ -78,6 +78,8 @@ fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
             shared.note_output_limits();
         } else if setting == settings::NOTIFY_KEYSPACE_EVENTS.id() {
             shared.note_events();
+        } else if setting == settings::LATENCY_MONITOR_THRESHOLD.id() {
+            shared.note_latency_threshold();
         } else if setting == settings::MAXMEMORY.id() {
             shared.sample_memory();
         } else if setting == settings::MAXMEMORY_POLICY.id() {

@@ -6,6 +6,7 @@ mod clients;
 mod commands;
 mod cpu;
 mod keyspace;
+mod latency;
 mod memory;
 mod persistence;
 mod replication;
@@ -73,7 +74,7 @@ const SECTIONS: &[Section] = &[
     Section::new("modules", "Modules", |_, _| {}),
     Section::new("commandstats", "Commandstats", commands::write_commands).on_demand(),
     Section::new("errorstats", "Errorstats", commands::write_errors),
-    Section::new("latencystats", "Latencystats", |_, _| {}).on_demand(),
+    Section::new("latencystats", "Latencystats", latency::write).on_demand(),
     Section::new("cluster", "Cluster", |_, lines| lines.field("cluster_enabled", 0)),
     Section::new("keyspace", "Keyspace", keyspace::write),
 ];
