@@ -90,9 +90,7 @@ fn check_config(arguments: &[String]) -> ExitCode {
     if config.boolean(settings::DAEMONIZE) {
         faults.push(NO_DAEMON.to_owned());
     }
-    if let Err(error) = millstream::tls::check(&config) {
-        faults.push(format!("Failed to configure TLS: {error}"));
-    }
+    faults.extend(millstream::server::find_faults(config));
     for fault in &faults {
         eprintln!("millstream: {fault}");
     }

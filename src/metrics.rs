@@ -91,6 +91,8 @@ pub struct WorkerMetrics {
     pub expired_keys: Counter,
     /// Changes of the data.
     pub changes: Counter,
+    /// Time spent on removing keys in the background, in nanoseconds.
+    pub expire_ns: Counter,
 }
 
 /// How much happens in a second, as an average over the last samples.
@@ -247,6 +249,7 @@ impl Metrics {
                 &worker.keyspace_hits,
                 &worker.keyspace_misses,
                 &worker.expired_keys,
+                &worker.expire_ns,
             ] {
                 counter.reset();
             }

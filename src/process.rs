@@ -40,6 +40,24 @@ pub fn allocator() -> AllocatorBytes {
     }
 }
 
+/// Has the allocator give back to the system the pages of which nothing is handed out; whether it could be told to.
+pub fn purge() -> bool {
+    use tikv_jemalloc_ctl::{Access, AsName, arenas};
+    let Ok(count) = arenas::narenas::read() else { return false };
+    let mut is_done = false;
+    for arena in 0..count {
+        // To keep pages for no time at all gives them back now.
+        let name = format!("arena.{arena}.dirty_decay_ms\0");
+        let decay_ms = name.name();
+        let before: Result<isize, _> = decay_ms.update(0);
+        // An arena that no thread uses yet has no such setting.
+        if let Ok(before) = before {
+            is_done |= decay_ms.write(before).is_ok();
+        }
+    }
+    is_done
+}
+
 /// The allocator's name and version.
 pub fn allocator_name() -> String {
     let version = tikv_jemalloc_ctl::version::read().unwrap_or_default();

@@ -8,7 +8,7 @@ use super::spec::{Flags, KeyFlags};
 use super::table::{Command, table};
 use crate::acl::{Catalog, Denied, KeyAccess, LogContext, LogEntry, LogReason, Selector, User, parse_users};
 use crate::clock;
-use crate::config::{AclPubsubDefault, settings};
+use crate::config::{AclPubsubDefault, Directive, settings};
 use crate::protocol::Request;
 use crate::state::{ClientHandle, Session, Shared};
 
@@ -141,6 +141,14 @@ pub(super) fn all_channels_by_default(shared: &Shared) -> bool {
 /// # Errors
 /// What is wrong with them, in a line.
 pub fn load_users(shared: &Shared) -> Result<(), String> {
+    match find_faulty_users(shared).into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(()),
+    }
+}
+
+/// Makes the users that the settings tell of, and tells what is wrong with those that cannot be made.
+pub fn find_faulty_users(shared: &Shared) -> Vec<String> {
     let config = &shared.config;
     let password = config.text(settings::REQUIREPASS);
     if !password.is_empty() {
@@ -149,34 +157,40 @@ pub fn load_users(shared: &Shared) -> Result<(), String> {
     let file = config.text(settings::ACLFILE);
     if !file.is_empty() {
         if !config.users().is_empty() {
-            return Err("Configuring Redis with users defined in redis.conf and at the same setting an ACL file path \
+            return vec!["Configuring Redis with users defined in redis.conf and at the same setting an ACL file path \
                         is invalid. This setup is very likely to lead to configuration errors and security holes, \
                         please define either an ACL file or declare users directly in your redis.conf, but not both."
-                .into());
+                .into()];
         }
-        return load_users_file(shared)
-            .map_err(|reason| format!("Aborting startup because of ACL errors: {reason}"));
+        let loaded = load_users_file(shared);
+        return loaded
+            .err()
+            .map(|reason| format!("Aborting startup because of ACL errors: {reason}"))
+            .into_iter()
+            .collect();
     }
-    for line in config.users() {
-        let words = line.arguments[1..].iter().map(|word| word.as_bytes());
-        let name = line.arguments[0].as_bytes();
-        check_name(name).map_err(|_| "Spaces not allowed in ACL usernames".to_string())?;
-        let rules = crate::acl::merge_selectors(words).map_err(|_| {
-            line.error("Error in user declaration 'user': Unmatched parenthesis in selector definition")
-                .to_string()
-        })?;
-        shared.users.change(name, |_| {
-            let mut user = User::new(name, all_channels_by_default(shared));
-            for rule in &rules {
-                user.apply(catalog(), rule, all_channels_by_default(shared)).map_err(|error| {
-                    let (rule, name) = (String::from_utf8_lossy(rule), String::from_utf8_lossy(name));
-                    format!("Error loading ACL rule '{rule}' for the user named '{name}': {error}")
-                })?;
-            }
-            Ok::<_, String>(user)
-        })?;
-    }
-    Ok(())
+    config.users().iter().filter_map(|line| load_user(shared, line).err()).collect()
+}
+
+/// Makes the user that a line tells of.
+fn load_user(shared: &Shared, line: &Directive) -> Result<(), String> {
+    let words = line.arguments[1..].iter().map(|word| word.as_bytes());
+    let name = line.arguments[0].as_bytes();
+    check_name(name).map_err(|_| "Spaces not allowed in ACL usernames".to_string())?;
+    let rules = crate::acl::merge_selectors(words).map_err(|_| {
+        line.error("Error in user declaration 'user': Unmatched parenthesis in selector definition")
+            .to_string()
+    })?;
+    shared.users.change(name, |_| {
+        let mut user = User::new(name, all_channels_by_default(shared));
+        for rule in &rules {
+            user.apply(catalog(), rule, all_channels_by_default(shared)).map_err(|error| {
+                let (rule, name) = (String::from_utf8_lossy(rule), String::from_utf8_lossy(name));
+                format!("Error loading ACL rule '{rule}' for the user named '{name}': {error}")
+            })?;
+        }
+        Ok::<_, String>(user)
+    })
 }
 
 /// Puts the users of the file in the place of all.

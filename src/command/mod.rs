@@ -116,7 +116,7 @@ mod xreadgroup;
 mod xsetid;
 mod xtrim;
 
-pub use access::{check_access, deny, load_users};
+pub use access::{check_access, deny, find_faulty_users, load_users};
 pub use context::{Blocked, Context, Outcome};
 pub use dump::Dump;
 pub use error::CommandError;
@@ -209,6 +209,7 @@ const SPECS: &[&Spec] = &[
     &replication::REPLICAOF,
     &reset::SPEC,
     &restore::RESTORE,
+    &restore::RESTORE_ASKING,
     &replication::ROLE,
     &lists::RPUSH,
     &sets::SADD,

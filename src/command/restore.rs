@@ -55,6 +55,21 @@ pub(super) const RESTORE: Spec = Spec {
     ..Spec::DEFAULT
 };
 
+/// RESTORE, as servers of a cluster send it to each other.
+pub(super) const RESTORE_ASKING: Spec = Spec {
+    name: "restore-asking",
+    flags: RESTORE.flags.union(Flags::ASKING).union(Flags::SYSCMD),
+    since: "3.0.0",
+    group: Group::Server,
+    history: &[
+        ("3.0.0", "`REPLACE` came."),
+        ("5.0.0", "`ABSTTL` came."),
+        ("5.0.0", "`IDLETIME` and `FREQ` came."),
+    ],
+    summary: "Creates a key from a payload that DUMP has returned, for servers of a cluster.",
+    ..RESTORE
+};
+
 /// The longest string that a payload in the log may come to: whatever the server once accepted.
 const LOGGED_STRING_BYTES_MAX: usize = 1 << 40;
 

@@ -56,6 +56,8 @@ bitflags! {
         const NO_MANDATORY_KEYS = 1 << 20;
         /// It is for the server itself and its tests. COMMAND DOCS shows it, COMMAND INFO does not.
         const SYSCMD = 1 << 21;
+        /// For servers of a cluster among each other.
+        const ASKING = 1 << 23;
         /// Allowed to a subscriber that speaks RESP2. Ours, not shown.
         const SUBSCRIBED = 1 << 22;
     }

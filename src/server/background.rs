@@ -110,7 +110,9 @@ fn wants_rewrite(log: &LogStatistics, percentage: u64, min_bytes: u64) -> bool {
 fn expire_timed(shared: &Shared, metrics: &WorkerMetrics, shard: usize, took: &mut Duration) -> usize {
     let started = Instant::now();
     let expired = expire_some(shared, metrics, shard);
-    *took += started.elapsed();
+    let elapsed = started.elapsed();
+    metrics.expire_ns.add(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+    *took += elapsed;
     expired
 }
 

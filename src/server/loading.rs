@@ -64,6 +64,7 @@ pub(super) fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
         })?
     };
     let replayed = &recovered.replayed;
+    shared.keys_from_snapshot.store(replayed.keys, Relaxed);
     if replayed.commands + replayed.keys > 0 {
         tracing::info!(
             "DB loaded from append only file: {} keys of a snapshot, {} commands, {} bytes, {:.3} seconds",

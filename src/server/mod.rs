@@ -26,4 +26,4 @@ mod worker;
 
 #[doc(hidden)]
 pub use exercise::Exercise;
-pub use startup::{StartupError, run};
+pub use startup::{StartupError, find_faults, run};

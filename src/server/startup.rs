@@ -16,7 +16,7 @@ use super::acceptor::{Listening, accept_all, resolve};
 use super::supervisor::{self, Heartbeat};
 use super::worker::{self, WorkerHandle};
 use super::{background, loading};
-use crate::command::{Renames, load_users};
+use crate::command::{Renames, find_faulty_users, load_users};
 use crate::config::{Config, ConfigError, settings};
 use crate::log::LogError;
 use crate::logging;
@@ -101,6 +101,21 @@ pub fn run(config: Config) -> Result<(), StartupError> {
         .build()
         .map_err(system("Can't start the event loop"))?;
     runtime.block_on(serve(config))
+}
+
+/// What would keep the server from starting with these settings, as far as it can be told without listening and without touching the
+/// data: the directory, the users, commands with other names, TLS. Goes to the directory.
+pub fn find_faults(config: Config) -> Vec<String> {
+    let dir = config.text(settings::DIR);
+    let mut faults = Vec::new();
+    if let Err(cause) = std::env::set_current_dir(&*dir) {
+        faults.push(StartupError::Directory { path: dir.to_string(), cause }.to_string());
+    }
+    let shared = Shared::new(Arc::new(config), 1, 1);
+    faults.extend(find_faulty_users(&shared));
+    faults.extend(Renames::new(&shared.config).err().map(|error| error.to_string()));
+    faults.extend(shared.load_tls().err().map(|error| StartupError::Tls(error).to_string()));
+    faults
 }
 
 async fn serve(config: Arc<Config>) -> Result<(), StartupError> {

@@ -168,6 +168,7 @@ impl Worker {
                 let handle = &connection.session.handle;
                 handle.blocked.store(true, Relaxed);
                 self.shared().blocked_clients.fetch_add(1, Relaxed);
+                self.shared().blocked_clients_with_timeout.fetch_add(deadline.is_some().into(), Relaxed);
                 let command = handle.last_command.load(Relaxed) as usize;
                 let since = std::time::Instant::now();
                 connection.waiting = Some(Waiting::Blocked { blocked, deadline, command, since });
@@ -182,7 +183,8 @@ impl Worker {
     }
 
     fn stop_waiting(&self, connection: &mut Connection) {
-        if let Some(Waiting::Blocked { blocked, .. }) = connection.waiting.take() {
+        if let Some(Waiting::Blocked { blocked, deadline, .. }) = connection.waiting.take() {
+            self.shared().blocked_clients_with_timeout.fetch_sub(deadline.is_some().into(), Relaxed);
             blocked.waiter.cancel();
             deregister(self.shared(), &blocked.waiter);
             connection.session.handle.blocked.store(false, Relaxed);

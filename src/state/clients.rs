@@ -14,6 +14,9 @@ use tokio::sync::Notify;
 /// So many bytes of replies do not count against `client-output-buffer-limit`, as in Redis.
 pub const UNLIMITED_OUTPUT_BYTES: usize = 16 * 1024;
 
+/// What a subscription takes, as far as it was measured: of a million to channels with short names.
+const SUBSCRIPTION_BYTES: usize = 400;
+
 /// How CLIENT UNBLOCK ends a blocked command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unblock {
@@ -189,14 +192,17 @@ impl ClientHandle {
         self.query_buffer.load(Relaxed) + self.query_buffer_free.load(Relaxed)
     }
 
-    /// What its buffers, its transaction and its entry among the connections take, in bytes.
+    /// What its buffers, its transaction, its subscriptions and its entry among the connections take, in bytes.
     pub fn memory_bytes(&self) -> usize {
         let transaction = self.multi_bytes.load(Relaxed);
+        let subscriptions = [&self.channels, &self.patterns, &self.shard_channels];
+        let subscriptions: usize = subscriptions.iter().map(|count| count.load(Relaxed) as usize).sum();
         size_of::<Self>()
             + self.input_bytes()
             + self.output_buffer.load(Relaxed)
             + self.unread_bytes()
             + transaction
+            + subscriptions * SUBSCRIPTION_BYTES
     }
 
     /// Has the connection closed, as soon as it is not busy.

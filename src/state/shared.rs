@@ -119,6 +119,10 @@ pub struct Shared {
     pub unpaused: Notify,
     /// The number of blocked clients.
     pub blocked_clients: AtomicU64,
+    /// The number of those that do not wait for ever.
+    pub blocked_clients_with_timeout: AtomicU64,
+    /// Keys that were loaded from a snapshot at the start.
+    pub keys_from_snapshot: AtomicU64,
     /// When the data was last saved as a whole, in seconds since the Unix epoch.
     pub last_save_s: AtomicU64,
     /// Changes at that time: see [`crate::metrics::WorkerMetrics::changes`].
@@ -180,6 +184,8 @@ impl Shared {
             paused: AtomicBool::new(false),
             unpaused: Notify::new(),
             blocked_clients: AtomicU64::new(0),
+            blocked_clients_with_timeout: AtomicU64::new(0),
+            keys_from_snapshot: AtomicU64::new(0),
             last_save_s: AtomicU64::new(now_ms / 1000),
             last_save_changes: AtomicU64::new(0),
             saving: AtomicBool::new(false),

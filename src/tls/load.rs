@@ -23,14 +23,6 @@ pub fn is_wanted(config: &Config) -> bool {
     config.integer(settings::TLS_PORT) != 0
 }
 
-/// What is wrong with the settings for TLS, if the settings ask for it.
-///
-/// # Errors
-/// As [`load`].
-pub fn check(config: &Config) -> Result<(), TlsError> {
-    if is_wanted(config) { load(config).map(|_| ()) } else { Ok(()) }
-}
-
 /// Reads the files that the settings name.
 ///
 /// # Errors

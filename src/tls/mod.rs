@@ -15,4 +15,4 @@ mod load;
 
 pub use current::{Tls, TlsSetup};
 pub use error::TlsError;
-pub use load::{check, is_wanted, load};
+pub use load::{is_wanted, load};

@@ -159,3 +159,32 @@ fn all_that_is_wrong_with_the_settings_is_told() {
     assert_eq!(exit.status.code(), Some(1));
     assert_eq!(exit.stderr.lines().count(), 1, "{exit:?}");
 }
+
+#[test]
+fn users_and_renamed_commands_are_checked_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let check = |file: &str| run_to_exit(dir.path(), &["--check-config", file]);
+    write(
+        "wrong.conf",
+        "user one on +nosuch\nuser two on >p ~* +@all\nuser three on (+get\nrename-command nosuch x\n",
+    );
+    let exit = check("wrong.conf");
+    assert!(!exit.status.success());
+    for expected in [
+        "Error loading ACL rule '+nosuch' for the user named 'one'",
+        "wrong.conf:3: 'user three on (+get': Error in user declaration",
+        "wrong.conf:4: 'rename-command nosuch x': No such command in rename-command",
+    ] {
+        assert!(exit.stderr.contains(expected), "{expected} is not in {}", exit.stderr);
+    }
+    // Where the data are to be, which is where relative names lead to.
+    std::fs::create_dir(dir.path().join("data")).unwrap();
+    write("file.conf", "dir data\naclfile users.acl\n");
+    assert!(check("file.conf").stderr.contains("Error loading ACLs, opening file 'users.acl': No such file"));
+    write("data/users.acl", "user one on nopass ~* +@all\n");
+    let exit = check("file.conf");
+    assert!(exit.status.success(), "{}", exit.stderr);
+    write("data/users.acl", "user one on nopass +nosuch\n");
+    assert!(!check("file.conf").status.success());
+}

@@ -5,7 +5,7 @@ use crate::command::error::CommandError;
 use crate::command::spec::{Categories, Flags, Group, Spec};
 use crate::protocol::Request;
 
-use super::list::write_client;
+use super::list::{encoded_bytes, write_client};
 
 pub(super) const SPEC: Spec = Spec {
     name: "info",
@@ -22,9 +22,9 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let mut text = Vec::new();
-    write_client(&context.session.handle, true, context.keys.now_ms, &mut text);
+    write_client(&context.session.handle, Some(encoded_bytes(request)), context.keys.now_ms, &mut text);
     context.reply.verbatim(&text);
     Ok(Outcome::Done)
 }

@@ -96,7 +96,8 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     };
     let mut text = Vec::new();
     for client in &clients {
-        write_client(client, client.id == context.session.handle.id, context.keys.now_ms, &mut text);
+        let own = (client.id == context.session.handle.id).then(|| encoded_bytes(request));
+        write_client(client, own, context.keys.now_ms, &mut text);
     }
     context.reply.verbatim(&text);
     Ok(Outcome::Done)
@@ -105,16 +106,24 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
 /// A client's line without its end, told by its own thread.
 pub(in crate::command) fn client_line(client: &ClientHandle, now_ms: u64) -> Vec<u8> {
     let mut line = Vec::new();
-    write_client(client, true, now_ms, &mut line);
+    write_client(client, Some(client.query_buffer.load(Relaxed)), now_ms, &mut line);
     line.pop();
     line
 }
 
+/// The bytes that a request takes on the wire, as clients write it.
+pub(super) fn encoded_bytes(request: Request<'_>) -> usize {
+    let line = |len: usize| len.checked_ilog10().unwrap_or(0) as usize + 4;
+    line(request.len()) + request.args_from(0).map(|arg| line(arg.len()) + arg.len() + 2).sum::<usize>()
+}
+
 /// Writes a client's line, its end included. What a client does is noted at the end of a batch: of the one that asks
-/// (`is_self`), this is now.
-pub(super) fn write_client(client: &ClientHandle, is_self: bool, now_ms: u64, out: &mut Vec<u8>) {
-    let idle_s = if is_self { 0 } else { now_ms.saturating_sub(client.active_ms.load(Relaxed)) / 1000 };
-    let (query, query_free) = (client.query_buffer.load(Relaxed), client.query_buffer_free.load(Relaxed));
+/// this is now, and what it has sent is its request's bytes (`own_bytes`).
+pub(super) fn write_client(client: &ClientHandle, own_bytes: Option<usize>, now_ms: u64, out: &mut Vec<u8>) {
+    let idle_ms = now_ms.saturating_sub(client.active_ms.load(Relaxed));
+    let idle_s = if own_bytes.is_some() { 0 } else { idle_ms / 1000 };
+    let query = own_bytes.unwrap_or_else(|| client.query_buffer.load(Relaxed));
+    let query_free = client.query_buffer_free.load(Relaxed);
     let output = client.output_buffer.load(Relaxed);
     let output_limited = client.limited_output_bytes();
     let output_buffers = client.output_held.load(Relaxed).max(usize::from(output_limited > 0));

@@ -1,10 +1,12 @@
 //! INFO's section on connections.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Lines;
 use crate::command::context::Context;
 use crate::config::settings;
+use crate::state::ClientHandle;
 
 pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     let shared = context.shared;
@@ -23,6 +25,11 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("client_recent_max_output_buffer", output_max.unwrap_or(0));
     lines.field("blocked_clients", shared.blocked_clients.load(Relaxed));
     lines.field("tracking_clients", 0);
+    let watched = |client: &Arc<ClientHandle>| client.watching.load(Relaxed);
+    lines.field("pubsub_clients", clients.iter().filter(|client| client.is_subscriber()).count());
+    lines.field("watching_clients", clients.iter().filter(|client| watched(client) > 0).count());
+    lines.field("clients_in_timeout_table", shared.blocked_clients_with_timeout.load(Relaxed));
+    lines.field("total_watched_keys", clients.iter().map(watched).sum::<u32>());
     lines.field("total_blocking_keys", blocking);
     lines.field("total_blocking_keys_on_nokey", blocking_on_loss);
 }

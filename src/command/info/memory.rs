@@ -44,6 +44,8 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("mem_aof_buffer", log_buffer);
     lines.field("mem_allocator", process::allocator_name());
     lines.field("active_defrag_running", 0);
+    // What is removed is freed at once.
+    lines.zeros(&["lazyfree_pending_objects", "lazyfreed_objects"]);
 }
 
 /// There are no scripts.

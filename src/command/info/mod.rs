@@ -1,6 +1,7 @@
 //! INFO: what the server tells of itself, in sections of lines `field:value`.
 //!
-//! The fields have Redis 7.2's names. One that Millstream has no true value for is left out.
+//! The fields have Redis 7.2's names. One that Millstream has no true value for is left out: redis_build_id, atomicvar_api and
+//! gcc_version (it is not built by a C compiler), and what tells of the one event loop that Redis has (eventloop_*).
 
 mod clients;
 mod commands;

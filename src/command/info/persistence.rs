@@ -27,6 +27,9 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("rdb_current_bgsave_time_sec", -1);
     lines.field("rdb_saves", shared.saves.load(Relaxed));
     lines.field("rdb_last_cow_size", 0);
+    // What is over is removed later, as any key is.
+    lines.field("rdb_last_load_keys_expired", 0);
+    lines.field("rdb_last_load_keys_loaded", shared.keys_from_snapshot.load(Relaxed));
     lines.flag("aof_enabled", log.is_enabled);
     write_rewrites(lines, &log);
     lines.field("aof_last_write_status", status(log.has_failed));

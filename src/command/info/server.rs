@@ -26,7 +26,8 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("monotonic_clock", "POSIX clock_gettime");
     lines.field("multiplexing_api", "epoll");
     lines.field("process_id", std::process::id());
-    lines.field("process_supervised", "no");
+    let is_supervised = std::env::var_os("NOTIFY_SOCKET").is_some();
+    lines.field("process_supervised", if is_supervised { "systemd" } else { "no" });
     lines.field("run_id", &shared.run_id);
     lines.field("tcp_port", if port == 0 { tls_port } else { port });
     lines.field("server_time_usec", now_us);

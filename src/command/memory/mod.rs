@@ -4,6 +4,7 @@ mod doctor;
 pub(super) mod figures;
 mod help;
 mod malloc_stats;
+mod purge;
 mod stats;
 mod usage;
 
@@ -16,6 +17,6 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Server,
     summary: "A container for commands on memory.",
     complexity: "Depends on subcommand.",
-    subcommands: &[&doctor::SPEC, &help::SPEC, &malloc_stats::SPEC, &stats::SPEC, &usage::SPEC],
+    subcommands: &[&doctor::SPEC, &help::SPEC, &malloc_stats::SPEC, &purge::SPEC, &stats::SPEC, &usage::SPEC],
     ..Spec::DEFAULT
 };
