@@ -217,7 +217,30 @@ pub(super) fn check_name(name: &[u8]) -> Result<(), CommandError> {
     }
 }
 
-/// Closes the connections whose user is gone, or may not use a channel any more that they listen to.
+/// Closes the connections that listen to a channel which their user, one of those with a name that is asked for, may not use any more.
+pub(super) fn close_subscribers(
+    shared: &Shared,
+    session: &mut Session,
+    is_concerned: impl Fn(&[u8]) -> bool,
+) {
+    let clients = shared.pubsub.find_subscribers(|client, channel, is_pattern| {
+        let name = client.names.lock().user.clone();
+        is_concerned(&name)
+            && shared.users.find(&name).is_some_and(|user| !user.may_use_channel(channel, is_pattern))
+    });
+    clients.iter().for_each(|client| close(session, client));
+}
+
+/// Closes a connection; this one behind the reply to the command that it executes.
+fn close(session: &mut Session, client: &Arc<ClientHandle>) {
+    if Arc::ptr_eq(client, &session.handle) {
+        session.closing = true;
+    } else {
+        client.kill();
+    }
+}
+
+/// Closes the connections whose user is gone.
 pub(super) fn close_connections(
     shared: &Shared,
     session: &mut Session,
@@ -225,14 +248,8 @@ pub(super) fn close_connections(
 ) {
     for client in shared.clients.list() {
         let is_theirs = is_concerned(&client.names.lock().user);
-        if !is_theirs {
-            continue;
-        }
-        if Arc::ptr_eq(&client, &session.handle) {
-            // The reply to this very command is still to be sent.
-            session.closing = true;
-        } else {
-            client.kill();
+        if is_theirs {
+            close(session, &client);
         }
     }
 }

@@ -59,6 +59,7 @@ mod lolwut;
 mod memory;
 mod mget;
 mod module;
+mod monitor;
 mod mset;
 mod msetex;
 mod multi;
@@ -183,6 +184,7 @@ const SPECS: &[&Spec] = &[
     &memory::SPEC,
     &mget::SPEC,
     &module::SPEC,
+    &monitor::SPEC,
     &copy::MOVE,
     &mset::MSET,
     &msetex::SPEC,

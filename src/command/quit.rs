@@ -29,6 +29,9 @@ pub(super) const SPEC: Spec = Spec {
 fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
     // Whoever sees the connection closed may count on no message's being sent to it any more.
     context.shared.pubsub.unsubscribe_all(context.session);
+    context.session.untrack(&context.shared.tracking);
+    context.shared.monitors.remove(&context.session.handle);
+    context.session.handle.outbox.close();
     context.session.closing = true;
     context.reply.ok();
     Ok(Outcome::Done)

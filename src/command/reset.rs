@@ -33,6 +33,11 @@ fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Com
     session.set_transaction(None);
     session.unwatch_locked(context.keys);
     context.shared.pubsub.unsubscribe_all(session);
+    session.untrack(&context.shared.tracking);
+    session.is_monitor = false;
+    context.shared.monitors.remove(&session.handle);
+    // What came until now is read before the reply.
+    session.handle.outbox.take(context.reply.buffer_mut(), usize::MAX);
     session.select(0);
     session.set_protocol(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;

@@ -124,9 +124,7 @@ fn unsubscribe(
     for name in names {
         context.shared.pubsub.unsubscribe(context.session, topic, name);
         // What came before the subscription's end is read before its confirmation.
-        if let Some(subscriptions) = &context.session.subscriptions {
-            subscriptions.outbox.take(context.reply.buffer_mut(), usize::MAX);
-        }
+        context.session.handle.outbox.take(context.reply.buffer_mut(), usize::MAX);
         confirm(context, topic, kind, Some(name));
     }
     Ok(Outcome::Done)

@@ -140,6 +140,13 @@ pub struct BufferLimits {
 }
 
 impl BufferLimits {
+    /// What a client that is no subscriber may leave unread of what it is sent unasked. Redis counts it as replies, which have no
+    /// limit as a rule; here nothing grows without one, unless subscribers' messages may too.
+    pub fn unasked(&self) -> BufferLimit {
+        let BufferLimits { normal, pubsub, .. } = *self;
+        if normal.hard_bytes > 0 || normal.soft_bytes > 0 { normal } else { pubsub }
+    }
+
     const NONE: BufferLimits = {
         let none = BufferLimit { hard_bytes: 0, soft_bytes: 0, soft_seconds: 0 };
         BufferLimits { normal: none, replica: none, pubsub: none }

@@ -681,7 +681,7 @@ settings! {
 
     /// Keys remembered for client-side caching; 0 is no limit.
     TRACKING_TABLE_MAX_KEYS: IntegerSetting =
-        Setting::integer("tracking-table-max-keys", "1000000", 0, LONG_MAX);
+        Setting::integer("tracking-table-max-keys", "1000000", 0, LONG_MAX).active();
 
     /// Path of a Unix socket to listen on. Empty for none.
     UNIXSOCKET: TextSetting = Setting::text("unixsocket", "").at_start().active();

@@ -62,6 +62,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             tokio::task::yield_now().await;
         }
+        shared.give_up_tracked();
         close_idle_clients(&shared);
         close_slow_readers(&shared);
         evict_clients(&shared);
@@ -220,14 +221,21 @@ fn close_idle_clients(shared: &Shared) {
     }
 }
 
-/// Closes clients that have more replies to read than the soft limit of `client-output-buffer-limit` allows for longer than that allows.
+/// Closes clients that have more to read than the soft limit of `client-output-buffer-limit` allows for longer than that allows.
 fn close_slow_readers(shared: &Shared) {
-    let limit = shared.config.buffer_limits().normal;
-    if limit.soft_bytes == 0 {
+    let limits = shared.config.buffer_limits();
+    let (limit, unasked) = (limits.normal, limits.unasked());
+    if limit.soft_bytes == 0 && limits.pubsub.soft_bytes == 0 {
         return;
     }
     let now_ms = clock::unix_ms();
     for client in shared.clients.list() {
+        if !client.outbox.is_empty() {
+            client.check_unread(if client.is_subscriber() { &limits.pubsub } else { &unasked });
+        }
+        if limit.soft_bytes == 0 {
+            continue;
+        }
         // Subscribers have a limit of their own.
         if client.is_subscriber() || (client.limited_output_bytes() as u64) < limit.soft_bytes {
             client.output_soft_since_ms.store(0, Relaxed);

@@ -39,6 +39,7 @@ fn serve(keys: &mut Keys<'_>, waiter: &Waiter) -> bool {
         return true;
     }
     keys.db = waiter.db;
+    let client_id = std::mem::replace(&mut keys.client_id, waiter.client_id);
     let mut reply = Reply::new(waiter.protocol);
     let served = match find_refusal(waiter) {
         None => (waiter.serve)(keys, waiter.request.as_request(), &mut reply),
@@ -47,6 +48,7 @@ fn serve(keys: &mut Keys<'_>, waiter: &Waiter) -> bool {
             Served::Failed
         }
     };
+    keys.client_id = client_id;
     let retry_at_ms = match served {
         Served::Replied | Served::Failed => None,
         Served::NotYet => Some(None),

@@ -17,7 +17,7 @@ use crate::log::Effects;
 use crate::metrics::{LatencyEvent, WorkerMetrics};
 use crate::net::{Input, Progress};
 use crate::protocol::{Decoded, DecoderLimits, Protocol, Reply, Request, RequestDecoder};
-use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared, SlowCommand};
+use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared, SlowCommand, monitored_source};
 
 /// A batch stops for its replies to be sent when they have grown to this, in bytes.
 pub(super) const BATCH_OUTPUT_BYTES_MAX: usize = 256 * 1024;
@@ -326,6 +326,10 @@ impl Executor {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::Subscribed(command.full_name.clone()));
         }
+        if session.is_monitor && flags.intersects(Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE) {
+            self.metrics.commands[command.index].rejected.add(1);
+            return Err(CommandError::Other("ERR Replica can't interact with the keyspace"));
+        }
         if loading && !flags.contains(Flags::LOADING) {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::Loading);
@@ -487,7 +491,15 @@ impl Executor {
         let outcome = self.call(session, keys, reply, request, command, stopwatch);
         match outcome {
             Some(Outcome::Blocked(blocked)) => return Step::Blocked(blocked),
-            Some(Outcome::Exec) => transaction::execute(self, session, keys, reply, stopwatch),
+            Some(Outcome::Exec) => {
+                transaction::execute(self, session, keys, reply, stopwatch);
+                if let Some(tracking) = &mut session.tracking {
+                    tracking.caching = None;
+                }
+                if self.shared.monitors.is_on() {
+                    self.show_monitors(session, request, command);
+                }
+            }
             Some(Outcome::Done) | None => {}
         }
         if !keys.ready.is_empty() {
@@ -509,6 +521,7 @@ impl Executor {
     ) -> Option<Outcome> {
         let reply_start = reply.len();
         keys.db = session.db;
+        keys.client_id = session.handle.id;
         keys.no_touch = session.handle.no_touch.load(Relaxed);
         let mut context =
             Context { shared: &self.shared, metrics: &self.metrics, session, keys, reply: &mut *reply };
@@ -519,6 +532,13 @@ impl Executor {
             self.note_time(session, request, command, ns);
         }
         self.metrics.commands_processed.add(1);
+        if session.tracking.is_some() {
+            self.note_tracked(session, keys, request, command);
+        }
+        // EXEC is shown behind the commands that it executes.
+        if self.shared.monitors.is_on() && !matches!(result, Ok(Outcome::Exec)) {
+            self.show_monitors(session, request, command);
+        }
         match result {
             // Counted when it is served.
             Ok(outcome @ Outcome::Blocked(_)) => Some(outcome),
@@ -538,6 +558,43 @@ impl Executor {
 }
 
 impl Executor {
+    /// Remembers which keys a connection read that tracks keys, if it wants that.
+    #[cold]
+    fn note_tracked(
+        &self,
+        session: &mut Session,
+        keys: &mut Keys<'_>,
+        request: Request<'_>,
+        command: &Command,
+    ) {
+        let flags = command.spec.flags;
+        let Some(tracking) = &mut session.tracking else { return };
+        if flags.contains(Flags::READONLY)
+            && !flags.contains(Flags::PUBSUB)
+            && tracking.tracker.remembers(tracking.caching)
+        {
+            let keys_max = self.shared.config.integer(settings::TRACKING_TABLE_MAX_KEYS) as u64;
+            for at in command.key_positions(request) {
+                keys.track(&Key::new(request.arg(at)), session.handle.id, keys_max);
+            }
+        }
+        // What CLIENT CACHING said holds for one command, or for a transaction.
+        let is_client = command.parent.is_some_and(|parent| parent.name == "client");
+        if session.transaction.is_none() && !session.in_exec && !is_client {
+            tracking.caching = None;
+        }
+    }
+
+    /// Shows a command to those who watch all commands.
+    #[cold]
+    fn show_monitors(&self, session: &Session, request: Request<'_>, command: &Command) {
+        if !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+            let source = monitored_source(&session.handle.peer);
+            let args = redact(command, request);
+            self.shared.monitors.show(clock::unix_us(), session.db, &source, args.into_iter());
+        }
+    }
+
     /// Notes that a command took long.
     #[cold]
     fn note_time(&self, session: &Session, request: Request<'_>, command: &Command, ns: u64) {
@@ -555,19 +612,7 @@ impl Executor {
             return;
         }
         let max = self.shared.config.integer(settings::SLOWLOG_MAX_LEN);
-        // What may be a password is not shown.
-        let is_hidden = |at: usize| match command.full_name.as_str() {
-            "auth" => at >= 1,
-            "hello" => at >= 2,
-            "acl|setuser" | "acl|deluser" => at >= 2,
-            "config|set" => {
-                at >= 3 && SECRET_SETTINGS.iter().any(|name| request.arg(at - 1).eq_ignore_ascii_case(name))
-            }
-            _ => false,
-        };
-        let hidden: &[u8] = b"(redacted)";
-        let args: Vec<&[u8]> =
-            (0..request.len()).map(|at| if is_hidden(at) { hidden } else { request.arg(at) }).collect();
+        let args = redact(command, request);
         let slow = SlowCommand {
             id: 0,
             time_s: clock::unix_ms() / 1000,
@@ -578,6 +623,20 @@ impl Executor {
         };
         self.shared.slowlog.add(slow, usize::try_from(max).unwrap_or(usize::MAX));
     }
+}
+
+/// A request's arguments, what may be a password hidden.
+fn redact<'a>(command: &Command, request: Request<'a>) -> Vec<&'a [u8]> {
+    let is = |at: usize, word: &[u8]| request.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word));
+    let is_hidden = |at: usize| match command.full_name.as_str() {
+        "auth" => at >= 1,
+        "hello" => at >= 3 && (is(at - 1, b"auth") || (at >= 4 && is(at - 2, b"auth"))),
+        "acl|setuser" | "acl|deluser" => at >= 2,
+        "config|set" => at >= 3 && SECRET_SETTINGS.iter().any(|name| is(at - 1, name)),
+        _ => false,
+    };
+    let hidden: &[u8] = b"(redacted)";
+    (0..request.len()).map(|at| if is_hidden(at) { hidden } else { request.arg(at) }).collect()
 }
 
 /// Whether it is the command whose flags are those of the queued commands.

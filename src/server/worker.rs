@@ -208,7 +208,7 @@ impl Worker {
         };
         let (command, since, deadline) = (*command, *since, *deadline);
         let handle = connection.session.handle.clone();
-        if handle.unread_bytes() > 0 {
+        if !handle.outbox.is_empty() {
             // Messages are sent first; the wait goes on then.
             return;
         }
@@ -377,9 +377,12 @@ impl Worker {
 /// Puts the messages that came for a subscriber behind its replies; whether there are more.
 #[inline]
 fn take_messages(session: &Session, output: &mut Vec<u8>) -> bool {
-    let Some(subscriptions) = &session.subscriptions else { return false };
+    let outbox = &session.handle.outbox;
+    if outbox.is_empty() {
+        return false;
+    }
     let start = output.len();
-    let has_more = subscriptions.outbox.take(output, BATCH_OUTPUT_BYTES_MAX);
+    let has_more = outbox.take(output, BATCH_OUTPUT_BYTES_MAX);
     session.handle.output_buffer.fetch_add(output.len() - start, Relaxed);
     has_more
 }
@@ -495,7 +498,7 @@ impl Service for Worker {
             if handle.is_killed() {
                 return false;
             }
-            if handle.unread_bytes() > 0 {
+            if !handle.outbox.is_empty() {
                 return true;
             }
             handle.wake.notified().await;
@@ -530,6 +533,13 @@ impl Service for Worker {
         self.stop_waiting(&mut connection);
         connection.session.unwatch(&self.shared().store);
         self.shared().pubsub.unsubscribe_all(&mut connection.session);
+        connection.session.untrack(&self.shared().tracking);
+        let handle = &connection.session.handle;
+        self.shared().monitors.remove(handle);
+        handle.outbox.close();
+        if handle.outbox.has_overflown() {
+            self.shared().metrics.output_buffer_limit_disconnections.fetch_add(1, Relaxed);
+        }
         self.shared().clients.remove(connection.session.handle.id);
         connection.connections.fetch_sub(1, Relaxed);
     }

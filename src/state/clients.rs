@@ -11,6 +11,8 @@ use std::sync::atomic::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::outbox::Outbox;
+
 /// So many bytes of replies do not count against `client-output-buffer-limit`, as in Redis.
 pub const UNLIMITED_OUTPUT_BYTES: usize = 16 * 1024;
 
@@ -126,10 +128,20 @@ pub struct ClientHandle {
     pub patterns: AtomicU32,
     /// Shard channels it is subscribed to.
     pub shard_channels: AtomicU32,
-    unread_messages: AtomicU32,
-    unread_bytes: AtomicUsize,
+    /// What it was sent unasked, until its connection takes it.
+    pub outbox: Outbox,
     /// Whether it is blocked.
     pub blocked: AtomicBool,
+    /// It tracks keys.
+    pub tracking: AtomicBool,
+    /// It does so in broadcasting mode.
+    pub tracking_broadcast: AtomicBool,
+    /// The client that it redirects invalidations to was found to be gone.
+    pub tracking_broken: AtomicBool,
+    /// The client that it redirects invalidations to; 0 for none.
+    pub tracking_redirect: AtomicU64,
+    /// It is shown all commands (MONITOR).
+    pub monitor: AtomicBool,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
@@ -166,9 +178,13 @@ impl ClientHandle {
             channels: AtomicU32::new(0),
             patterns: AtomicU32::new(0),
             shard_channels: AtomicU32::new(0),
-            unread_messages: AtomicU32::new(0),
-            unread_bytes: AtomicUsize::new(0),
+            outbox: Outbox::default(),
             blocked: AtomicBool::new(false),
+            tracking: AtomicBool::new(false),
+            tracking_broadcast: AtomicBool::new(false),
+            tracking_broken: AtomicBool::new(false),
+            tracking_redirect: AtomicU64::new(0),
+            monitor: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             killed: AtomicBool::new(false),
@@ -200,7 +216,7 @@ impl ClientHandle {
         size_of::<Self>()
             + self.input_bytes()
             + self.output_buffer.load(Relaxed)
-            + self.unread_bytes()
+            + self.outbox.bytes()
             + transaction
             + subscriptions * SUBSCRIPTION_BYTES
     }
@@ -220,23 +236,6 @@ impl ClientHandle {
     /// Whether it is subscribed to anything.
     pub fn is_subscriber(&self) -> bool {
         [&self.channels, &self.patterns, &self.shard_channels].iter().any(|count| count.load(Relaxed) > 0)
-    }
-
-    /// Notes what waits for the connection to send it.
-    pub(super) fn set_unread(&self, messages: usize, bytes: usize) {
-        self.unread_messages.store(u32::try_from(messages).unwrap_or(u32::MAX), Relaxed);
-        self.unread_bytes.store(bytes, Relaxed);
-    }
-
-    /// The number of messages of channels that wait for the connection to send them.
-    pub fn unread_messages(&self) -> u32 {
-        self.unread_messages.load(Relaxed)
-    }
-
-    /// Their size in bytes.
-    #[inline]
-    pub fn unread_bytes(&self) -> usize {
-        self.unread_bytes.load(Relaxed)
     }
 
     /// Ends what the client is blocked in; `false` when it is not blocked.

@@ -1,6 +1,7 @@
 //! What a command sees of the keyspace: its locked shards, under the rules that hold for every
 //! access (expiry, statistics, who is told of a change).
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use tokio::sync::oneshot;
@@ -84,6 +85,10 @@ pub struct Keys<'a> {
     has_own_effects: bool,
     served: Vec<(oneshot::Sender<ServedReply>, ServedReply)>,
     mark: Mark,
+    /// Keys that changed while clients track keys in broadcasting mode, each with the client that changed it last.
+    broadcasts: BTreeMap<Box<[u8]>, u64>,
+    /// The client whose command is executed; 0 for none.
+    pub client_id: u64,
     /// The database that the connection has selected.
     pub db: usize,
     /// The time, in milliseconds since the Unix epoch: one for a whole command.
@@ -114,6 +119,8 @@ impl<'a> Keys<'a> {
             has_own_effects: false,
             served: Vec::new(),
             mark: Mark::default(),
+            broadcasts: BTreeMap::new(),
+            client_id: 0,
             db: 0,
             now_ms,
             replaying: false,
@@ -158,6 +165,9 @@ impl<'a> Keys<'a> {
     /// Hands the effects to the log, releases all shards, and sends blocked clients their replies.
     pub fn release(&mut self) {
         self.hand_over();
+        if !self.broadcasts.is_empty() {
+            self.shared.tracking.broadcast(&std::mem::take(&mut self.broadcasts));
+        }
         if self.set != ShardSet::None {
             self.shards = self.store.lock(&ShardSet::None);
             self.set = ShardSet::None;
@@ -433,6 +443,15 @@ impl<'a> Keys<'a> {
         if !matches!(change, Change::Metadata | Change::Pending | Change::GroupLost) {
             let Shard { dbs, watches, .. } = &mut *shard;
             watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
+            let tracking = &self.shared.tracking;
+            if !shard.tracked.is_empty()
+                && let Some(readers) = shard.tracked.take(key.bytes, tracking)
+            {
+                tracking.invalidate(key.bytes, &readers, self.client_id);
+            }
+            if tracking.is_broadcasting() && !self.replaying {
+                self.broadcasts.insert(key.bytes.into(), self.client_id);
+            }
         }
         if !matches!(change, Change::Metadata | Change::Touched) && shard.waiters.contains(db, key.bytes) {
             let ready = ReadyKey { db, key: key.bytes.into(), change };
@@ -442,9 +461,23 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// Remembers that a client read a key. Of more than `keys_max` keys any are given up, and who read them is told that they changed.
+    #[cold]
+    pub fn track(&mut self, key: &Key<'_>, client_id: u64, keys_max: u64) {
+        let tracking = &self.shared.tracking;
+        let shard = self.shards.get(self.store.shard_of(key));
+        shard.tracked.add(key.bytes, client_id, tracking);
+        shard.give_up_tracked(tracking, keys_max);
+    }
+
     /// Removes all keys of databases; every shard is locked, and the effect is the caller's. Returns
     /// what was removed, so that the caller decides where its memory is given back.
     pub fn clear(&mut self, databases: Range<usize>) -> Vec<Db> {
+        let tracking = &self.shared.tracking;
+        self.shards.iter_mut().for_each(|(_, shard)| shard.tracked.clear(tracking));
+        if tracking.is_on() && !self.replaying {
+            tracking.invalidate_all();
+        }
         let mut removed = Vec::new();
         for (_, shard) in self.shards.iter_mut() {
             for db in databases.clone() {

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::outbox::{Message, Outbox};
+use super::clients::ClientHandle;
+use super::outbox::Message;
 use super::session::Session;
-use crate::config::{BufferLimit, Config};
+use crate::config::{BufferLimit, BufferLimits, Config};
 use crate::glob::{self, Case};
+use crate::protocol::Reply;
 
 /// The kinds of subscriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub enum Topic {
 const ROOM_KEPT: usize = 1024;
 
 /// The subscribers of one name, by the client's ID.
-type Subscribers = HashMap<u64, Arc<Outbox>, ahash::RandomState>;
+type Subscribers = HashMap<u64, Arc<ClientHandle>, ahash::RandomState>;
 
 #[derive(Debug, Default)]
 struct Registry {
@@ -48,10 +50,8 @@ pub struct PubSub {
 }
 
 /// A connection's subscriptions.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Subscriptions {
-    /// What waits for the connection.
-    pub outbox: Arc<Outbox>,
     channels: BTreeSet<Bytes>,
     patterns: BTreeSet<Bytes>,
     shard_channels: BTreeSet<Bytes>,
@@ -76,13 +76,13 @@ impl Subscriptions {
 }
 
 impl Registry {
-    fn add(&mut self, topic: Topic, name: Bytes, outbox: &Arc<Outbox>) {
+    fn add(&mut self, topic: Topic, name: Bytes, client: &Arc<ClientHandle>) {
         let subscribers = match topic {
             Topic::Channel => self.channels.entry(name).or_default(),
             Topic::Pattern => self.patterns.entry(name).or_default(),
             Topic::ShardChannel => self.shard_channels.entry(name).or_default(),
         };
-        subscribers.insert(outbox.client_id(), outbox.clone());
+        subscribers.insert(client.id, client.clone());
     }
 
     fn remove(&mut self, topic: Topic, name: &[u8], client_id: u64) {
@@ -127,21 +127,13 @@ impl PubSub {
     }
 
     /// Follows settings that have changed.
-    pub fn configure(&self, config: &Config) {
-        *self.limit.write() = config.buffer_limits().pubsub;
+    pub fn configure(&self, limits: &BufferLimits) {
+        *self.limit.write() = limits.pubsub;
     }
 
     /// Subscribes a connection to a name.
     pub fn subscribe(&self, session: &mut Session, topic: Topic, name: &[u8]) {
-        let handle = &session.handle;
-        let subscriptions = session.subscriptions.get_or_insert_with(|| {
-            Box::new(Subscriptions {
-                outbox: Arc::new(Outbox::new(handle.clone())),
-                channels: BTreeSet::new(),
-                patterns: BTreeSet::new(),
-                shard_channels: BTreeSet::new(),
-            })
-        });
+        let subscriptions = session.subscriptions.get_or_insert_default();
         let names = subscriptions.names_mut(topic);
         if names.contains(name) {
             return;
@@ -149,7 +141,7 @@ impl PubSub {
         let name = Bytes::copy_from_slice(name);
         names.insert(name.clone());
         let mut registry = self.registry.write();
-        registry.add(topic, name, &subscriptions.outbox);
+        registry.add(topic, name, &session.handle);
         self.idle.store(false, Relaxed);
         drop(registry);
         session.count_subscriptions();
@@ -180,7 +172,6 @@ impl PubSub {
         registry.shrink();
         self.idle.store(registry.is_empty(), Relaxed);
         drop(registry);
-        session.handle.set_unread(0, 0);
         session.count_subscriptions();
     }
 
@@ -224,6 +215,22 @@ impl PubSub {
         }
     }
 
+    /// The subscribers of which something holds: `holds` is given a client and a name that it is subscribed to, and whether that is a
+    /// pattern. A client may be there several times.
+    pub fn find_subscribers(
+        &self,
+        holds: impl Fn(&ClientHandle, &[u8], bool) -> bool,
+    ) -> Vec<Arc<ClientHandle>> {
+        let registry = self.registry.read();
+        let channels = registry.channels.iter().chain(&registry.shard_channels).map(|entry| (entry, false));
+        let patterns = registry.patterns.iter().map(|entry| (entry, true));
+        let mut found: Vec<Arc<ClientHandle>> = Vec::new();
+        for ((name, subscribers), is_pattern) in channels.chain(patterns) {
+            found.extend(subscribers.values().filter(|client| holds(client, name, is_pattern)).cloned());
+        }
+        found
+    }
+
     /// The number of names that somebody is subscribed to.
     pub fn len(&self, topic: Topic) -> usize {
         let registry = self.registry.read();
@@ -247,8 +254,12 @@ impl PubSub {
 }
 
 fn send(subscribers: &Subscribers, parts: &[&[u8]], limit: &BufferLimit) -> usize {
-    let mut message = Message::new(parts);
-    subscribers.values().for_each(|outbox| outbox.add(&mut message, limit));
+    let write = |reply: &mut Reply| {
+        reply.push(parts.len());
+        parts.iter().for_each(|part| reply.bulk(part));
+    };
+    let mut message = Message::new(&write);
+    subscribers.values().for_each(|client| client.send(&mut message, limit));
     subscribers.len()
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::clients::ClientHandle;
 use super::keys::Mark;
 use super::pubsub::Subscriptions;
+use super::tracking::{Tracker, Tracking};
 use super::watch::WatchFlag;
 use crate::acl::{Access, User};
 use crate::protocol::{OwnedRequest, Protocol};
@@ -44,6 +45,15 @@ pub struct WatchedKey {
     pub key: Box<[u8]>,
 }
 
+/// How a connection tracks keys.
+#[derive(Debug)]
+pub struct SessionTracking {
+    /// What others see of it.
+    pub tracker: Arc<Tracker>,
+    /// What CLIENT CACHING said of the next command.
+    pub caching: Option<bool>,
+}
+
 /// A connection's state.
 #[derive(Debug)]
 pub struct Session {
@@ -69,6 +79,10 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// It is to be closed once its replies are sent.
     pub closing: bool,
+    /// How it tracks keys; most connections do not.
+    pub tracking: Option<Box<SessionTracking>>,
+    /// It is shown all commands (MONITOR), and may not touch keys itself.
+    pub is_monitor: bool,
     /// What its replies depend on in the log.
     pub mark: Mark,
     /// What it is subscribed to; a connection that never was has none.
@@ -90,6 +104,8 @@ impl Session {
             watched: Vec::new(),
             reply_mode: ReplyMode::default(),
             closing: false,
+            tracking: None,
+            is_monitor: false,
             mark: Mark::default(),
             subscriptions: None,
         }
@@ -129,6 +145,28 @@ impl Session {
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         self.handle.resp.store(if protocol == Protocol::Resp3 { 3 } else { 2 }, Relaxed);
+    }
+
+    /// Begins to track keys, or tracks them in another way.
+    pub fn track(&mut self, tracker: Arc<Tracker>) {
+        let handle = &self.handle;
+        handle.tracking.store(true, Relaxed);
+        handle.tracking_broken.store(false, Relaxed);
+        handle.tracking_broadcast.store(tracker.options.broadcast, Relaxed);
+        handle.tracking_redirect.store(tracker.options.redirect.unwrap_or(0), Relaxed);
+        self.tracking = Some(Box::new(SessionTracking { tracker, caching: None }));
+    }
+
+    /// Tracks no keys any more.
+    pub fn untrack(&mut self, tracking: &Tracking) {
+        if self.tracking.take().is_some() {
+            tracking.remove(self.handle.id);
+            let handle = &self.handle;
+            [&handle.tracking, &handle.tracking_broken, &handle.tracking_broadcast]
+                .iter()
+                .for_each(|flag| flag.store(false, Relaxed));
+            handle.tracking_redirect.store(0, Relaxed);
+        }
     }
 
     /// Begins or ends a transaction.

@@ -16,9 +16,11 @@ use tokio::sync::Notify;
 use super::clients::{ClientHandle, Clients, UNLIMITED_OUTPUT_BYTES};
 use super::events::KeyEvents;
 use super::memory_limit::MemoryLimit;
+use super::monitors::Monitors;
 use super::pubsub::PubSub;
 use super::slowlog::SlowLog;
-use super::store::Store;
+use super::store::{ShardSet, Store};
+use super::tracking::Tracking;
 use crate::acl::Users;
 use crate::clock;
 use crate::config::{AppendFsync, Config, Handle, MaxmemoryPolicy, SetRefusal, SettingId, settings};
@@ -87,6 +89,10 @@ pub struct Shared {
     pub clients: Clients,
     /// The subscribers.
     pub pubsub: PubSub,
+    /// Who tracks keys.
+    pub tracking: Tracking,
+    /// Who sees all commands.
+    pub monitors: Monitors,
     /// Which events of keys are published to them.
     pub events: KeyEvents,
     /// Who may do what.
@@ -161,6 +167,8 @@ impl Shared {
         let now_ms = clock::unix_ms();
         let startup_memory_bytes = process::allocator().allocated;
         let pubsub = PubSub::new(&config);
+        let limits = config.buffer_limits();
+        let (monitors, tracking) = (Monitors::new(&limits), Tracking::new(limits));
         let shared = Self {
             config,
             store: Store::new(shards, databases),
@@ -168,6 +176,8 @@ impl Shared {
             no_log: Log::disabled(),
             clients: Clients::default(),
             pubsub,
+            tracking,
+            monitors,
             events: KeyEvents::default(),
             users: Arc::default(),
             metrics: Metrics::default(),
@@ -207,6 +217,19 @@ impl Shared {
         shared
     }
 
+    /// Has some of the keys forgotten that clients keep copies of, if more are remembered than `tracking-table-max-keys` allows now. No
+    /// shard is locked by the caller.
+    pub fn give_up_tracked(&self) {
+        let keys_max = self.config.integer(settings::TRACKING_TABLE_MAX_KEYS) as u64;
+        if keys_max == 0 || self.tracking.keys() <= keys_max {
+            return;
+        }
+        for shard in 0..self.store.shard_count() {
+            let mut shards = self.store.lock(&ShardSet::One(shard));
+            shards.get(shard).give_up_tracked(&self.tracking, keys_max);
+        }
+    }
+
     /// Takes over what `notify-keyspace-events` says.
     pub fn note_events(&self) {
         self.events.configure(&self.config.text(settings::NOTIFY_KEYSPACE_EVENTS));
@@ -220,7 +243,11 @@ impl Shared {
 
     /// Takes over what `client-output-buffer-limit` says.
     pub fn note_output_limits(&self) {
-        let hard_bytes = self.config.buffer_limits().normal.hard_bytes;
+        let limits = self.config.buffer_limits();
+        self.pubsub.configure(&limits);
+        self.monitors.configure(&limits);
+        self.tracking.configure(&limits);
+        let hard_bytes = limits.normal.hard_bytes;
         self.output_hard_bytes.store(usize::try_from(hard_bytes).unwrap_or(usize::MAX), Relaxed);
     }
 

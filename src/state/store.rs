@@ -3,6 +3,7 @@
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
+use super::tracking::{TrackedKeys, Tracking};
 use super::waiter::Waiters;
 use super::watch::Watches;
 use crate::engine::{Db, Key};
@@ -17,8 +18,23 @@ pub struct Shard {
     pub waiters: Waiters,
     /// Keys that connections watch (WATCH).
     pub watches: Watches,
+    /// Keys that clients keep copies of (CLIENT TRACKING).
+    pub tracked: TrackedKeys,
     /// Where in the log the last effect on this shard ends: what a read here depends on.
     pub position: Position,
+}
+
+impl Shard {
+    /// Forgets keys that clients keep copies of, and tells them that those changed, while more than `keys_max` are remembered in all shards.
+    pub fn give_up_tracked(&mut self, tracking: &Tracking, keys_max: u64) {
+        while keys_max > 0
+            && tracking.keys() > keys_max
+            && let Some(key) = self.tracked.find_any().map(<[u8]>::to_vec)
+        {
+            let readers = self.tracked.take(&key, tracking).unwrap_or_default();
+            tracking.invalidate(&key, &readers, 0);
+        }
+    }
 }
 
 /// All shards.
@@ -76,6 +92,7 @@ impl Store {
             dbs: (0..databases).map(|_| Db::default()).collect(),
             waiters: Waiters::default(),
             watches: Watches::default(),
+            tracked: TrackedKeys::default(),
             position: Position::default(),
         };
         Self { shards: (0..shards.next_power_of_two()).map(|_| Mutex::new(shard())).collect(), databases }

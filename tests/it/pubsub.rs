@@ -123,3 +123,54 @@ fn events_of_keys_are_published_by_class() {
     client.check("PUBLISH __key__:end x", "1");
     expect("__key__:end", "x");
 }
+
+#[test]
+fn who_may_not_listen_any_more_is_closed() {
+    let server = Server::millstream(&["--worker-threads", "4", "--appendonly", "no"]);
+    let mut client = server.client();
+    client.check("ACL SETUSER joe on nopass +@all allchannels", "OK");
+    let subscribe = |how: &str| {
+        let mut subscriber = server.client();
+        subscriber.check("AUTH joe any", "OK");
+        subscriber.call(how);
+        if how.ends_with("a b") {
+            subscriber.read();
+        }
+        subscriber
+    };
+    let mut kept = [subscribe("SUBSCRIBE a"), subscribe("PSUBSCRIBE a*"), subscribe("SSUBSCRIBE ab")];
+    let mut closed = [subscribe("SUBSCRIBE a b"), subscribe("PSUBSCRIBE *"), subscribe("SSUBSCRIBE b")];
+    let mut other = server.client();
+    other.call("SUBSCRIBE b");
+    client.check("ACL SETUSER joe resetchannels &a*", "OK");
+    for subscriber in &mut closed {
+        assert!(subscriber.is_closed());
+    }
+    client.check("PUBLISH a x", "2");
+    client.check("PUBLISH b x", "1");
+    client.check("SPUBLISH ab x", "1");
+    kept.iter_mut().for_each(|subscriber| drop(subscriber.read()));
+    client.check("ACL DELUSER joe", "1");
+    for subscriber in &mut kept {
+        assert!(subscriber.is_closed());
+    }
+    other.read();
+}
+
+#[test]
+fn a_subscriber_over_the_soft_limit_is_closed_though_nothing_comes_any_more() {
+    let server = Server::millstream(&["--appendonly", "no"]);
+    let mut client = server.client();
+    client.check("CONFIG SET client-output-buffer-limit \"pubsub 0 1mb 1\"", "OK");
+    let mut slow = server.client();
+    slow.call("SUBSCRIBE c");
+    let payload = vec![b'x'; 1 << 20];
+    // Beyond what the kernel takes.
+    for _ in 0..32 {
+        client.call_args(&[&b"PUBLISH"[..], b"c", &payload]);
+    }
+    await_true("it is closed", || {
+        info(&mut client, "stats", "client_output_buffer_limit_disconnections") == 1
+    });
+    await_true("it is gone", || info(&mut client, "stats", "pubsub_channels") == 0);
+}

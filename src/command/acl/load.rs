@@ -2,7 +2,7 @@
 
 use super::{ADMIN, NO_FILE};
 use crate::acl::DEFAULT_USER;
-use crate::command::access::{close_connections, load_users_file};
+use crate::command::access::{close_connections, close_subscribers, load_users_file};
 use crate::command::context::{Context, Outcome};
 use crate::command::error::CommandError;
 use crate::command::spec::{Group, Spec};
@@ -33,6 +33,7 @@ fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Com
     load_users_file(shared).map_err(|reason| CommandError::Text(format!("ERR {reason}")))?;
     // As Redis does it: the new users are others, though they may be called the same.
     close_connections(shared, context.session, |name| name != DEFAULT_USER);
+    close_subscribers(shared, context.session, |name| name == DEFAULT_USER);
     context.session.refresh_access();
     context.reply.ok();
     Ok(Outcome::Done)

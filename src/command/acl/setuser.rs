@@ -2,7 +2,7 @@
 
 use super::ADMIN;
 use crate::acl::{User, merge_selectors};
-use crate::command::access::{all_channels_by_default, catalog, check_name};
+use crate::command::access::{all_channels_by_default, catalog, check_name, close_subscribers};
 use crate::command::context::{Context, Outcome};
 use crate::command::error::CommandError;
 use crate::command::spec::{ArgKind, Argument, Group, Spec};
@@ -51,6 +51,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         }
         Ok::<_, CommandError>(user)
     })?;
+    close_subscribers(shared, context.session, |user| user == name);
     // What comes next on this connection is to be judged by the new rules already.
     context.session.refresh_access();
     context.reply.ok();

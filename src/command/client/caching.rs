@@ -26,10 +26,32 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
-/// No connection is tracking.
-fn execute(_: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
-    Err(CommandError::Other(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode \
-         enabled",
-    ))
+fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
+    let Some(tracking) = &mut context.session.tracking else { return Err(NOT_TRACKING) };
+    let options = tracking.tracker.options;
+    tracking.caching = Some(match request.arg(2) {
+        word if word.eq_ignore_ascii_case(b"yes") => {
+            if !options.opt_in {
+                return Err(CommandError::Other(
+                    "ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.",
+                ));
+            }
+            true
+        }
+        word if word.eq_ignore_ascii_case(b"no") => {
+            if !options.opt_out {
+                return Err(CommandError::Other(
+                    "ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.",
+                ));
+            }
+            false
+        }
+        _ => return Err(CommandError::Syntax),
+    });
+    context.reply.ok();
+    Ok(Outcome::Done)
 }
+
+const NOT_TRACKING: CommandError = CommandError::Other(
+    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+);

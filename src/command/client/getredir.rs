@@ -4,6 +4,7 @@ use crate::command::context::{Context, Outcome};
 use crate::command::error::CommandError;
 use crate::command::spec::{Categories, Flags, Group, Spec};
 use crate::protocol::Request;
+use crate::state::Session;
 
 pub(super) const SPEC: Spec = Spec {
     name: "getredir",
@@ -14,13 +15,21 @@ pub(super) const SPEC: Spec = Spec {
     group: Group::Connection,
     summary: "Returns the client to which invalidations of tracked keys are sent.",
     complexity: "O(1)",
-    help: &["GETREDIR", "    The ID of the client that tracking redirects to; -1 when nothing is tracked."],
+    help: &[
+        "GETREDIR",
+        "    The ID of the client that tracking redirects to; 0 when there is none, -1 when nothing is tracked.",
+    ],
     handler: execute,
     ..Spec::DEFAULT
 };
 
-/// No connection is tracking.
 fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
-    context.reply.integer(-1);
+    context.reply.integer(redirect(context.session));
     Ok(Outcome::Done)
+}
+
+/// The client to which a connection redirects; 0 when it tracks keys for itself, -1 when it does not track any.
+pub(super) fn redirect(session: &Session) -> i64 {
+    let tracking = session.tracking.as_ref();
+    tracking.map_or(-1, |tracking| tracking.tracker.options.redirect.map_or(0, u64::cast_signed))
 }

@@ -148,13 +148,17 @@ pub(super) fn write_client(client: &ClientHandle, own_bytes: Option<usize>, now_
         client.multi.load(Relaxed),
         client.multi_bytes.load(Relaxed),
         output - output_limited,
-        output_buffers + client.unread_messages() as usize,
-        output_limited + client.unread_bytes(),
+        output_buffers + client.outbox.len() as usize,
+        output_limited + client.outbox.bytes(),
         client.memory_bytes(),
         if output > 0 { "rw" } else { "r" },
     );
     out.extend_from_slice(&names.user);
-    let _ = write!(out, " redir=-1 resp={} lib-name=", client.resp.load(Relaxed));
+    let redirect = match client.tracking.load(Relaxed) {
+        true => client.tracking_redirect.load(Relaxed).cast_signed(),
+        false => -1,
+    };
+    let _ = write!(out, " redir={redirect} resp={} lib-name=", client.resp.load(Relaxed));
     out.extend_from_slice(&names.lib_name);
     out.extend_from_slice(b" lib-ver=");
     out.extend_from_slice(&names.lib_version);
@@ -164,9 +168,13 @@ pub(super) fn write_client(client: &ClientHandle, own_bytes: Option<usize>, now_
 /// The letters for what a client is in.
 fn flags(client: &ClientHandle) -> String {
     let flags: String = [
+        (client.monitor.load(Relaxed), 'O'),
         (client.is_subscriber(), 'P'),
         (client.multi.load(Relaxed) >= 0, 'x'),
         (client.blocked.load(Relaxed), 'b'),
+        (client.tracking.load(Relaxed), 't'),
+        (client.tracking_broken.load(Relaxed), 'R'),
+        (client.tracking_broadcast.load(Relaxed), 'B'),
         (client.is_killed(), 'A'),
         (client.peer.is_unix(), 'U'),
         (client.no_evict.load(Relaxed), 'e'),

@@ -45,6 +45,10 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     context.session.refresh_access();
     match result {
         Ok(_) => {
+            // A transaction has shards locked: it is left to what runs by the clock.
+            if !context.session.in_exec {
+                shared.give_up_tracked();
+            }
             context.reply.ok();
             Ok(Outcome::Done)
         }
@@ -74,7 +78,6 @@ fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
         } else if setting == settings::LOGLEVEL.id() {
             logging::set_level(shared.config.choice(settings::LOGLEVEL));
         } else if setting == settings::CLIENT_OUTPUT_BUFFER_LIMIT.id() {
-            shared.pubsub.configure(&shared.config);
             shared.note_output_limits();
         } else if setting == settings::NOTIFY_KEYSPACE_EVENTS.id() {
             shared.note_events();

@@ -24,7 +24,7 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("client_recent_max_input_buffer", input_max.unwrap_or(0));
     lines.field("client_recent_max_output_buffer", output_max.unwrap_or(0));
     lines.field("blocked_clients", shared.blocked_clients.load(Relaxed));
-    lines.field("tracking_clients", 0);
+    lines.field("tracking_clients", shared.tracking.clients());
     let watched = |client: &Arc<ClientHandle>| client.watching.load(Relaxed);
     lines.field("pubsub_clients", clients.iter().filter(|client| client.is_subscriber()).count());
     lines.field("watching_clients", clients.iter().filter(|client| watched(client) > 0).count());

@@ -46,7 +46,10 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.zeros(&["active_defrag_hits", "active_defrag_misses"]);
     lines.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
     lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
-    lines.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    let tracking = &context.shared.tracking;
+    lines.field("tracking_total_keys", tracking.keys());
+    lines.field("tracking_total_items", tracking.items());
+    lines.field("tracking_total_prefixes", tracking.prefixes());
     lines.field("unexpected_error_replies", 0);
     lines.field("total_error_replies", metrics.error_replies.load(Relaxed));
     lines.field("dump_payload_sanitizations", 0);
