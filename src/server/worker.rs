@@ -409,6 +409,8 @@ impl Service for Worker {
             );
             return Progress::Close;
         }
+        // What was sent to the client before its commands are executed comes before their replies.
+        take_messages(&connection.session, output);
         let session = &mut connection.session;
         let output_bytes_max = self
             .shared()
