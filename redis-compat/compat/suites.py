@@ -51,7 +51,17 @@ def run_tcl_unit_with_own_servers(source: Path, series: str, unit: str, settings
     """Runs one Tcl test file that starts its own servers, without the tests that the settings leave out with a reason."""
     run = SuiteRun(f"tcl of {series}, {unit}, with servers of its own", ("tcl", series), settings["tests_run_min"])
     started = time.monotonic()
-    outcome = tcl.run_unit_with_own_servers(source, unit, binary, silence_s_max, list(settings["without"]))
+    without = list(settings.get("without", {}))
+    outcome = tcl.run_unit_with_own_servers(
+        source,
+        unit,
+        binary,
+        silence_s_max,
+        without,
+        without_tags=list(settings.get("without_tags", {})),
+        defaults=settings.get("defaults"),
+        tls=settings.get("tls", False),
+    )
     run.results, run.troubles = outcome.results, outcome.troubles
     if outcome.hung_test is not None:
         run.results.append(TestResult(f"{unit}: {outcome.hung_test}", Outcome.FAILED, f"no answer within {silence_s_max} s"))

@@ -42,10 +42,21 @@ def run_unit(source: Path, unit: str, port: int, silence_s_max: int, without: li
     return _run(source, unit, ["--host", "127.0.0.1", "--port", str(port)], silence_s_max, without)
 
 
-def run_unit_with_own_servers(source: Path, unit: str, binary: Path, silence_s_max: int, without: list[str]) -> TclRun:
+def run_unit_with_own_servers(
+    source: Path,
+    unit: str,
+    binary: Path,
+    silence_s_max: int,
+    without: list[str],
+    *,
+    without_tags: list[str] | None = None,
+    defaults: list[str] | None = None,
+    tls: bool = False,
+) -> TclRun:
     """Runs one test file that starts its servers itself, with settings of their own: `binary`, in the place of redis-server.
 
-    `without` names tests to leave out; what begins with `/` is a pattern.
+    `without` names tests to leave out; what begins with `/` is a pattern. `without_tags` leaves out what is tagged so. `defaults` are lines that every configuration begins with: what
+    is redis-server's default and not the binary's, where tests count on it. With `tls` everything goes over TLS.
     """
     with tempfile.TemporaryDirectory(prefix="redis-compat-tcl-") as directory:
         tree = Path(directory)
@@ -54,13 +65,29 @@ def run_unit_with_own_servers(source: Path, unit: str, binary: Path, silence_s_m
         (tree / "src").mkdir()
         server = tree / "src" / "redis-server"
         # The suite waits for the process's number in the server's output.
-        server.write_text(f'#!/bin/sh\necho "started, PID: $$ "\nexec {shlex.quote(str(binary.resolve()))} "$@"\n')
+        lines = "".join(f"{line}\\n" for line in defaults or [])
+        prepare = f"""if [ -f "$1" ]; then printf {shlex.quote(lines)} | cat - "$1" > "$1.new" && mv "$1.new" "$1"; fi\n""" if lines else ""
+        server.write_text(f'#!/bin/sh\necho "started, PID: $$ "\n{prepare}exec {shlex.quote(str(binary.resolve()))} "$@"\n')
         server.chmod(0o755)
         for tool in ("redis-cli", "redis-benchmark"):
             path = shutil.which(tool)
             if path is not None:
                 (tree / "src" / tool).symlink_to(path)
-        return _run(tree, unit, ["--baseport", str(random.randrange(20000, 30000))], silence_s_max, without)
+        where = ["--baseport", str(random.randrange(20000, 30000))]
+        if without_tags:
+            where += ["--tags", " ".join(f"-{tag}" for tag in without_tags)]
+        if tls:
+            _make_certificates(source, tree)
+            where.append("--tls")
+        return _run(tree, unit, where, silence_s_max, without)
+
+
+def _make_certificates(source: Path, tree: Path) -> None:
+    """Makes the certificates that the suite asks for, by its own script. Parameters for Diffie-Hellman, which take long, are left out."""
+    (tree / "tests" / "tls").mkdir()
+    (tree / "tests" / "tls" / "redis.dh").touch()
+    script = source / "utils" / "gen-test-certs.sh"
+    subprocess.run(["bash", script], cwd=tree, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _run(tree: Path, unit: str, where: list[str], silence_s_max: int, without: list[str]) -> TclRun:

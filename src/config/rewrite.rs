@@ -22,6 +22,18 @@ impl Config {
     ///
     /// The file is replaced at once by a synced copy, or stays as it was.
     pub fn rewrite(&self, users: Option<&[String]>) -> Result<(), RewriteError> {
+        self.rewrite_with(users, false)
+    }
+
+    /// [`Self::rewrite`], and writes settings that have their default, too.
+    ///
+    /// # Errors
+    /// As [`Self::rewrite`].
+    pub fn rewrite_all(&self, users: Option<&[String]>) -> Result<(), RewriteError> {
+        self.rewrite_with(users, true)
+    }
+
+    fn rewrite_with(&self, users: Option<&[String]>, all: bool) -> Result<(), RewriteError> {
         let _changing = self.changing.lock();
         let path = self.file.as_deref().ok_or(RewriteError::NoFile)?;
         let old = match fs::read(path) {
@@ -31,12 +43,12 @@ impl Config {
         };
         // A link stays a link: what it points to is replaced.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        replace_file(&target, &self.rewritten(&old, users))?;
+        replace_file(&target, &self.rewritten(&old, users, all))?;
         Ok(())
     }
 
     /// The new text of a file whose text is `old`.
-    fn rewritten(&self, old: &[u8], users: Option<&[String]>) -> Vec<u8> {
+    fn rewritten(&self, old: &[u8], users: Option<&[String]>, all: bool) -> Vec<u8> {
         let mut pending: HashMap<Subject, Vec<String>> = HashMap::new();
         for id in SettingId::all() {
             pending.insert(Subject::Setting(id), self.lines(id));
@@ -63,7 +75,7 @@ impl Config {
             }
         }
         let unwritten = SettingId::all()
-            .filter(|id| !self.is_default(*id))
+            .filter(|id| all || !self.is_default(*id))
             .map(Subject::Setting)
             .chain([Subject::Users])
             .filter(|subject| !written.contains(subject));

@@ -17,6 +17,9 @@ use crate::tls::TlsSetup;
 /// Who has not come to the end of the handshake by then is closed.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// The first byte of a connection over TLS.
+const HANDSHAKE_RECORD: u8 = 0x16;
+
 /// Why there is no connection over TLS.
 #[derive(Debug, Error)]
 pub enum HandshakeError {
@@ -33,7 +36,17 @@ pub enum HandshakeError {
 /// # Errors
 /// The two did not agree, or not in time.
 pub async fn shake_hands(setup: TlsSetup, stream: TcpStream) -> Result<TlsStream<TcpStream>, HandshakeError> {
-    let handshake = TlsAcceptor::from(setup).accept(stream);
+    let handshake = async {
+        // Who speaks something else is closed without a word, which it could not read.
+        let mut first = [0; 1];
+        if stream.peek(&mut first).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if first[0] != HANDSHAKE_RECORD {
+            return Err(io::Error::other("the client does not begin with a TLS handshake"));
+        }
+        TlsAcceptor::from(setup).accept(stream).await
+    };
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
         Ok(shaken) => Ok(shaken?),
         Err(_) => Err(HandshakeError::Late),

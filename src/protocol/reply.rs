@@ -246,6 +246,23 @@ impl Reply {
         }
     }
 
+    /// A number of any size, given by its digits: a big number in RESP3, a bulk string in RESP2.
+    pub fn big_number(&mut self, digits: &str) {
+        if self.is_resp3() {
+            self.buf.push(b'(');
+            self.buf.extend_from_slice(digits.as_bytes());
+            self.buf.extend_from_slice(b"\r\n");
+        } else {
+            self.bulk(digits.as_bytes());
+        }
+    }
+
+    /// The head of so many attributes, pairs that tell of the reply behind them. RESP3 only.
+    pub fn attributes(&mut self, len: usize) {
+        debug_assert!(self.is_resp3(), "RESP2 has no attributes");
+        self.header(b'|', len as u64);
+    }
+
     /// Text for people: a verbatim string of format `txt` in RESP3, a bulk string in RESP2.
     pub fn verbatim(&mut self, text: &[u8]) {
         if self.is_resp3() {

@@ -234,7 +234,9 @@ impl Executor {
         session.mark = session.mark.join(mark);
         session.handle.active_ms.store(now_ms, Relaxed);
         session.handle.query_buffer.store(input.bytes().len(), Relaxed);
-        session.handle.query_buffer_free.store(input.free(), Relaxed);
+        // One that is empty goes back to the thread's pool.
+        let free = if input.bytes().is_empty() { 0 } else { input.free() };
+        session.handle.query_buffer_free.store(free, Relaxed);
         end
     }
 

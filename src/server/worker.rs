@@ -175,6 +175,7 @@ impl Worker {
                 Progress::Wait
             }
             BatchEnd::Paused => {
+                self.shared().blocked_clients.fetch_add(1, Relaxed);
                 connection.waiting = Some(Waiting::Paused);
                 Progress::Wait
             }
@@ -183,12 +184,13 @@ impl Worker {
     }
 
     fn stop_waiting(&self, connection: &mut Connection) {
-        if let Some(Waiting::Blocked { blocked, deadline, .. }) = connection.waiting.take() {
+        let Some(waiting) = connection.waiting.take() else { return };
+        self.shared().blocked_clients.fetch_sub(1, Relaxed);
+        if let Waiting::Blocked { blocked, deadline, .. } = waiting {
             self.shared().blocked_clients_with_timeout.fetch_sub(deadline.is_some().into(), Relaxed);
             blocked.waiter.cancel();
             deregister(self.shared(), &blocked.waiter);
             connection.session.handle.blocked.store(false, Relaxed);
-            self.shared().blocked_clients.fetch_sub(1, Relaxed);
         }
     }
 
@@ -369,7 +371,7 @@ impl Worker {
             () = self.shared().unpaused.notified() => {}
             () = tokio::time::sleep(left) => {}
         }
-        connection.waiting = None;
+        self.stop_waiting(connection);
         connection.session.closing |= connection.session.handle.is_killed();
     }
 }

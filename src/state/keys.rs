@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::oneshot;
 
@@ -262,11 +263,17 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// Whether the key is there with its time up.
+    #[inline]
+    fn is_due(&mut self, key: &Key<'_>) -> bool {
+        let now_ms = self.now_ms;
+        !self.replaying && self.db_of(key).find(key).is_some_and(|entry| entry.is_expired(now_ms))
+    }
+
     /// Removes the key if its time is up.
     #[inline]
     fn expire_if_due(&mut self, key: &Key<'_>) {
-        let now_ms = self.now_ms;
-        if !self.replaying && self.db_of(key).find(key).is_some_and(|entry| entry.is_expired(now_ms)) {
+        if self.is_due(key) {
             self.expire(key);
         }
     }
@@ -310,8 +317,12 @@ impl<'a> Keys<'a> {
     /// The key's entry, for a command that writes: hits and misses are not counted.
     #[inline]
     pub fn find_for_write(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
-        if self.db_of(key).expiring_len() > 0 {
-            self.expire_if_due(key);
+        if self.db_of(key).expiring_len() > 0 && self.is_due(key) {
+            // While writing is paused nothing is removed either.
+            if !self.shared.paused.load(Relaxed) {
+                self.expire(key);
+            }
+            return None;
         }
         self.db_of(key).find_mut(key)
     }

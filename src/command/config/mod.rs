@@ -8,6 +8,8 @@ mod set;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::help::write_help;
+pub(super) use rewrite::rewrite;
+
 use super::spec::{Flags, Group, Spec};
 use crate::protocol::Request;
 

@@ -25,17 +25,25 @@ pub(super) const SPEC: Spec = Spec {
 };
 
 fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
+    rewrite(context, false)?;
+    Ok(Outcome::Done)
+}
+
+/// Rewrites the file; with `all`, also what has its default.
+pub(in crate::command) fn rewrite(context: &mut Context<'_, '_>, all: bool) -> Result<(), CommandError> {
     let shared = context.shared;
     // Users in a file of their own are not the configuration's.
     let users: Option<Vec<String>> = shared.config.text(settings::ACLFILE).is_empty().then(|| {
         let line = |user: &Arc<User>| String::from_utf8_lossy(&user.describe(catalog())).into_owned();
         shared.users.list().iter().map(line).collect()
     });
-    match shared.config.rewrite(users.as_deref()) {
+    let config = &shared.config;
+    let result = if all { config.rewrite_all(users.as_deref()) } else { config.rewrite(users.as_deref()) };
+    match result {
         Ok(()) => {
             tracing::info!("CONFIG REWRITE executed with success");
             context.reply.ok();
-            Ok(Outcome::Done)
+            Ok(())
         }
         Err(error) => {
             tracing::warn!("CONFIG REWRITE failed: {error}");

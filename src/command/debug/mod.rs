@@ -1,6 +1,8 @@
 //! DEBUG: for tests of the server. Redis has no table of its subcommands, and neither has this.
 
+mod digest;
 mod object;
+mod populate;
 mod reload;
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,6 +33,12 @@ pub(super) const SPEC: Spec = Spec {
     help: &[
         "CHANGE-REPL-ID",
         "    Gives the data's history another name (INFO's master_replid).",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    CONFIG REWRITE with all settings, also those that have their default.",
+        "DIGEST",
+        "    A number that changes with the data, and is the same for the same data.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    The same of each key's value.",
         "ERROR <string>",
         "    Answers with an error of this text.",
         "LOADAOF",
@@ -41,9 +49,11 @@ pub(super) const SPEC: Spec = Spec {
         "    Tells how a key's value is kept.",
         "PAUSE-CRON <0|1>",
         "    Stops the removal of expired keys by the clock, or goes on with it.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Creates <count> strings under keys <prefix>:<number>, those that are not there, of <size> bytes.",
         "PROTOCOL <type>",
-        "    Answers with a value of the type: string, integer, double, null, array, set, map, verbatim,",
-        "    true, false.",
+        "    Answers with a value of the type: string, integer, double, bignum, null, array, set, map, attrib, push,",
+        "    verbatim, true, false.",
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "    Has no effect: for test suites that call it.",
         "RELOAD",
@@ -66,6 +76,19 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
             return Ok(Outcome::Done);
         }
         (b"change-repl-id", 2) => *context.shared.replication_id.lock() = random_id(),
+        (b"config-rewrite-force-all", 2) => {
+            super::config::rewrite(context, true)?;
+            return Ok(Outcome::Done);
+        }
+        (b"digest", 2) => {
+            digest::write_digest(context)?;
+            return Ok(Outcome::Done);
+        }
+        (b"digest-value", 3..) => {
+            digest::write_digests_of_values(context, request)?;
+            return Ok(Outcome::Done);
+        }
+        (b"populate", 3..=5) => populate::populate(context, request)?,
         (b"error", 3) => return Err(CommandError::Bytes(request.arg(2).to_vec())),
         (b"loadaof", 2) => reload::reload(context)?,
         (b"reload", 2..) => {
@@ -143,6 +166,7 @@ fn write_protocol(context: &mut Context<'_, '_>, kind: &[u8]) -> Result<Outcome,
         b"string" => reply.text("Hello World"),
         b"integer" => reply.integer(12345),
         b"double" => reply.double(3141.0 / 1000.0),
+        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
         b"null" => reply.null(),
         b"array" => {
             reply.array(3);
@@ -159,13 +183,33 @@ fn write_protocol(context: &mut Context<'_, '_>, kind: &[u8]) -> Result<Outcome,
                 reply.boolean(number == 1);
             }
         }
+        b"attrib" => {
+            if reply.is_resp3() {
+                reply.attributes(1);
+                reply.text("key-popularity");
+                reply.array(2);
+                reply.text("key:123");
+                reply.integer(90);
+            }
+            reply.text("Some real reply following the attribute");
+        }
+        b"push" => {
+            if !reply.is_resp3() {
+                return Err(CommandError::Other("ERR RESP2 is not supported by this command"));
+            }
+            reply.push(2);
+            reply.text("server-cpu-usage");
+            reply.integer(42);
+            // What comes between replies is no reply.
+            reply.text("Some real reply following the push reply");
+        }
         b"verbatim" => reply.verbatim(b"This is a verbatim\nstring"),
         b"true" => reply.boolean(true),
         b"false" => reply.boolean(false),
         _ => {
             return Err(CommandError::Other(
                 "ERR Wrong protocol type name. Please use one of the following: \
-                 string|integer|double|null|array|set|map|verbatim|true|false",
+                 string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
             ));
         }
     }
