@@ -108,13 +108,13 @@ fn path_of(config: &Config, setting: TextSetting) -> Result<(&'static str, Strin
     if path.is_empty() { Err(TlsError::Missing(name)) } else { Ok((name, path.to_string())) }
 }
 
-fn read(setting: &'static str, path: &str) -> Result<String, TlsError> {
+pub(super) fn read(setting: &'static str, path: &str) -> Result<String, TlsError> {
     let bytes =
         fs::read(path).map_err(|cause| TlsError::Unreadable { setting, path: path.to_owned(), cause })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn parse_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn parse_certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => Err("there is no certificate in it".to_owned()),

@@ -12,6 +12,7 @@ use super::client::Address;
 use super::error::ToolError;
 use super::export::{Format, export};
 use super::import::{Destination, Import, Source};
+use crate::tls::ClientFiles;
 
 const TOOLS: &[&str] = &["backup", "check", "export", "import"];
 
@@ -123,7 +124,7 @@ fn import_command() -> Command {
         .arg(
             Arg::new("SOURCE")
                 .required(true)
-                .help("dump.rdb, appendonly.aof, a directory, or redis://[USER:PASSWORD@]HOST[:PORT]"),
+                .help("dump.rdb, appendonly.aof, a directory, or redis://[USER:PASSWORD@]HOST[:PORT] (rediss:// for TLS)"),
         )
         .arg(
             path_arg("into", "A directory for a server that is then started on it; it must hold no data yet")
@@ -143,6 +144,18 @@ fn import_command() -> Command {
         .arg(text("user", "NAME", "The source's user").requires("password"))
         .arg(text("password", "PASSWORD", "The source's password"))
         .arg(
+            path_arg("cacert", "With rediss://: the authorities to trust [default: the machine's]")
+                .long("cacert")
+                .value_name("FILE"),
+        )
+        .arg(
+            path_arg("cert", "With rediss://: the certificate to show")
+                .long("cert")
+                .value_name("FILE")
+                .requires("key"),
+        )
+        .arg(path_arg("key", "The key of --cert").long("key").value_name("FILE").requires("cert"))
+        .arg(
             path_arg("resume", "A file that keeps how far an import from a server has come; if it is there, the import goes on")
                 .long("resume")
                 .value_name("FILE"),
@@ -153,7 +166,15 @@ fn run_import(matches: &ArgMatches) -> Result<u8, ToolError> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let from_environment = |name: &str| std::env::var(name).ok();
     let mut source = Source::parse(&text("SOURCE").unwrap_or_default())?;
+    let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+    let files = ClientFiles { authorities: path("cacert"), identity: path("cert").zip(path("key")) };
+    let set_files = |address: &mut Address| {
+        if let Some(tls) = &mut address.tls {
+            tls.clone_from(&files);
+        }
+    };
     if let Source::Server(address) = &mut source {
+        set_files(address);
         address.user = text("user").or(address.user.take());
         let given = text("password").or(address.password.take());
         address.password = given.or_else(|| from_environment("REDISCLI_AUTH"));
@@ -161,6 +182,7 @@ fn run_import(matches: &ArgMatches) -> Result<u8, ToolError> {
     let destination = match text("to") {
         Some(to) => {
             let mut address = Address::parse(&to)?;
+            set_files(&mut address);
             address.password = address.password.or_else(|| from_environment("MILLSTREAM_AUTH"));
             Destination::Server(address)
         }

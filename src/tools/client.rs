@@ -6,11 +6,17 @@ use std::time::Duration;
 
 use super::error::ToolError;
 use crate::protocol::{Frame, decode_frame};
+use crate::tls::{ClientFiles, TlsClient};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a reply may take, or a write that the server does not take.
 const REPLY_TIME_MAX: Duration = Duration::from_secs(120);
 const READ_BYTES: usize = 256 << 10;
+
+/// A connection's bytes, plain or over TLS.
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
 
 /// Where a server is, and who one is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,22 +25,21 @@ pub(super) struct Address {
     pub(super) host_and_port: String,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
+    /// The files for TLS, if it is to be spoken.
+    pub(super) tls: Option<ClientFiles>,
 }
 
 impl Address {
-    /// Understands `HOST:PORT` and `redis://[[USER]:PASSWORD@]HOST[:PORT]`.
+    /// Understands `HOST:PORT` and `redis://[[USER]:PASSWORD@]HOST[:PORT]`; `rediss://` is for TLS.
     pub(super) fn parse(text: &str) -> Result<Self, ToolError> {
         let wrong = || {
             ToolError::Other(format!(
-                "{text:?} is no address: HOST:PORT or redis://[USER:PASSWORD@]HOST[:PORT]"
+                "{text:?} is no address: HOST:PORT or redis://[USER:PASSWORD@]HOST[:PORT], or rediss:// for TLS"
             ))
         };
-        if text.starts_with("rediss://") {
-            return Err(ToolError::Other(
-                "TLS (rediss://) is not supported: a tunnel can make the connection".to_owned(),
-            ));
-        }
-        let rest = text.strip_prefix("redis://").unwrap_or(text).trim_end_matches('/');
+        let tls = text.starts_with("rediss://").then(ClientFiles::default);
+        let of_url = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"));
+        let rest = of_url.unwrap_or(text).trim_end_matches('/');
         let (credentials, place) = match rest.rsplit_once('@') {
             Some((credentials, place)) => (Some(credentials), place),
             None => (None, rest),
@@ -45,11 +50,11 @@ impl Address {
             None => (None, None),
         };
         let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        if place.is_empty() || place.contains('/') || (!has_port && !text.starts_with("redis://")) {
+        if place.is_empty() || place.contains('/') || (!has_port && of_url.is_none()) {
             return Err(wrong());
         }
         let host_and_port = if has_port { place.to_owned() } else { format!("{place}:6379") };
-        Ok(Self { host_and_port, user, password })
+        Ok(Self { host_and_port, user, password, tls })
     }
 }
 
@@ -76,7 +81,7 @@ fn decode_percent(text: &str) -> String {
 /// A connection.
 pub(super) struct Client {
     name: String,
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     /// What is still to be sent.
     unsent: Vec<u8>,
     received: Vec<u8>,
@@ -99,6 +104,14 @@ impl Client {
         stream.set_nodelay(true).map_err(failed)?;
         stream.set_read_timeout(Some(REPLY_TIME_MAX)).map_err(failed)?;
         stream.set_write_timeout(Some(REPLY_TIME_MAX)).map_err(failed)?;
+        let stream: Box<dyn Stream> = match &address.tls {
+            None => Box::new(stream),
+            Some(files) => {
+                let tls = TlsClient::load(files).map_err(|error| ToolError::Other(error.to_string()))?;
+                let host = name.rsplit_once(':').map_or(name.as_str(), |(host, _)| host);
+                Box::new(tls.start(host, stream).map_err(failed)?)
+            }
+        };
         let mut client =
             Self { name: name.clone(), stream, unsent: Vec::new(), received: Vec::new(), start: 0 };
         match (&address.user, &address.password) {
@@ -136,7 +149,7 @@ impl Client {
 
     /// Sends what was pushed.
     pub(super) fn flush(&mut self) -> Result<(), ToolError> {
-        let sent = self.stream.write_all(&self.unsent);
+        let sent = self.stream.write_all(&self.unsent).and_then(|()| self.stream.flush());
         self.unsent.clear();
         sent.map_err(|error| self.lost(&error.to_string()))
     }
@@ -211,7 +224,11 @@ mod tests {
         check("redis://me:secret@db:1", Some(("db:1", Some("me"), Some("secret"))));
         check("redis://:p%40ss%zz@db", Some(("db:6379", None, Some("p@ss%zz"))));
         check("redis://[::1]:7000", Some(("[::1]:7000", None, None)));
-        for text in ["localhost", "", "redis://", "rediss://localhost", "redis://a/3", "host:99999"] {
+        check("rediss://me:secret@db", Some(("db:6379", Some("me"), Some("secret"))));
+        for (text, is_tls) in [("redis://db", false), ("rediss://db", true), ("db:1", false)] {
+            assert_eq!(Address::parse(text).unwrap().tls.is_some(), is_tls, "{text}");
+        }
+        for text in ["localhost", "", "redis://", "rediss://", "redis://a/3", "host:99999"] {
             check(text, None);
         }
     }

@@ -295,3 +295,31 @@ fn settings_that_are_of_no_use_are_found_before_and_at_the_start() {
     let exit = run_to_exit(dir.path(), &[&["--check-config"], &arguments[..]].concat());
     assert!(exit.status.success(), "{}", exit.stderr);
 }
+
+#[test]
+fn tools_speak_it_too() {
+    let tls = TlsServer::start(&[]);
+    tls.server.client().check("XADD s 1-1 f v", "\"1-1\"");
+    let dir = tempfile::tempdir().unwrap();
+    tls.authority.write(&dir.path().join("ca.crt"));
+    tls.authority.issue("client").write(dir.path(), "client");
+    Authority::new("another authority").write(&dir.path().join("other.crt"));
+    let url = format!("rediss://127.0.0.1:{}", tls.port);
+    let import = |more: &[&str], into: &str| {
+        let arguments = [&["import", &url, "--into", into, "--cacert"], more].concat();
+        run_to_exit(dir.path(), &arguments)
+    };
+    for (more, expected) in [
+        (&["other.crt"][..], "UnknownIssuer"),
+        (&["no.crt"], "--cacert no.crt: No such file"),
+        (&["ca.crt"], "lost the connection"),
+    ] {
+        let exit = import(more, "nothing");
+        assert_eq!(exit.status.code(), Some(2), "{exit:?}");
+        assert!(exit.stderr.contains(expected), "{}", exit.stderr);
+    }
+    let exit = import(&["ca.crt", "--cert", "client.crt", "--key", "client.key"], "data");
+    assert!(exit.status.success(), "{exit:?}");
+    let server = Server::start_on(crate::harness::Program::Millstream, &dir.path().join("data"), &[]);
+    server.client().check("XLEN s", "1");
+}
