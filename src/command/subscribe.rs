@@ -15,7 +15,7 @@ const SHARD_CHANNELS: &[KeySpec] = &[KeySpec::to_end(1, 1, KeyFlags::NOT_KEY)];
 pub(super) const SUBSCRIBE: Spec = Spec {
     name: "subscribe",
     arity: -2,
-    flags: FLAGS,
+    flags: FLAGS.union(Flags::DENYOOM),
     since: "2.0.0",
     group: Group::Pubsub,
     summary: "Has messages of channels sent to this connection.",
@@ -41,7 +41,7 @@ pub(super) const UNSUBSCRIBE: Spec = Spec {
 pub(super) const PSUBSCRIBE: Spec = Spec {
     name: "psubscribe",
     arity: -2,
-    flags: FLAGS,
+    flags: FLAGS.union(Flags::DENYOOM),
     since: "2.0.0",
     group: Group::Pubsub,
     summary: "Has messages of all channels that match a pattern sent to this connection.",
@@ -67,7 +67,7 @@ pub(super) const PUNSUBSCRIBE: Spec = Spec {
 pub(super) const SSUBSCRIBE: Spec = Spec {
     name: "ssubscribe",
     arity: -2,
-    flags: FLAGS,
+    flags: FLAGS.union(Flags::DENYOOM),
     keys: SHARD_CHANNELS,
     since: "7.0.0",
     group: Group::Pubsub,

@@ -205,7 +205,7 @@ fn visit_streams(shared: &Shared, place: &mut Place, mut visit: impl FnMut(&mut 
     }
 }
 
-/// Closes clients that sent nothing for longer than `timeout`, unless they are blocked.
+/// Closes clients that sent nothing for longer than `timeout`, unless they wait for something: blocked ones, subscribers and monitors.
 fn close_idle_clients(shared: &Shared) {
     let timeout_s = shared.config.integer(settings::TIMEOUT);
     if timeout_s <= 0 {
@@ -214,7 +214,8 @@ fn close_idle_clients(shared: &Shared) {
     let now_ms = clock::unix_ms();
     for client in shared.clients.list() {
         let idle_ms = now_ms.saturating_sub(client.active_ms.load(Relaxed));
-        if idle_ms > timeout_s as u64 * 1000 && !client.blocked.load(Relaxed) {
+        let waits = client.blocked.load(Relaxed) || client.is_subscriber() || client.monitor.load(Relaxed);
+        if idle_ms > timeout_s as u64 * 1000 && !waits {
             tracing::debug!(client = client.id, "closing an idle client");
             client.kill();
         }

@@ -181,6 +181,7 @@ impl Executor {
         let loading = shared.loading.load(Acquire);
         let mut keys = Keys::new(shared, &self.metrics, buffer, now_ms);
         keys.loading = loading;
+        keys.client_id = session.handle.id;
         let mut limits = self.limits(session);
         let mut stopwatch = Stopwatch::start(&shared.config);
         let end = loop {
@@ -344,6 +345,7 @@ impl Executor {
             return Ok(Admission::Paused);
         }
         if session.transaction.is_some() && !flags.contains(Flags::UNQUEUED) {
+            session.handle.last_command.store(command.index as u32, Relaxed);
             return Ok(Admission::Queue);
         }
         Ok(Admission::Execute(command))
@@ -523,7 +525,6 @@ impl Executor {
     ) -> Option<Outcome> {
         let reply_start = reply.len();
         keys.db = session.db;
-        keys.client_id = session.handle.id;
         keys.no_touch = session.handle.no_touch.load(Relaxed);
         let mut context =
             Context { shared: &self.shared, metrics: &self.metrics, session, keys, reply: &mut *reply };

@@ -59,7 +59,6 @@ pub(super) fn execute(
     stopwatch: &mut Stopwatch,
 ) {
     let commands = session.transaction.take().map(|transaction| transaction.commands).unwrap_or_default();
-    session.set_transaction(None);
     reply.array(commands.len());
     session.in_exec = true;
     keys.effects().begin_transaction();
@@ -82,4 +81,6 @@ pub(super) fn execute(
     }
     keys.effects().end_transaction();
     session.in_exec = false;
+    // Until now others, and the commands themselves, see it in its transaction.
+    session.set_transaction(None);
 }

@@ -238,9 +238,12 @@ fn random_bytes_harm_nobody() {
 }
 
 #[test]
-fn idle_clients_are_closed_and_blocked_ones_not() {
+fn idle_clients_are_closed_and_those_that_wait_not() {
     for server in both(&["--timeout", "1"]) {
         let (mut idle, mut half, mut blocked) = (server.client(), server.client(), server.client());
+        let (mut subscriber, mut monitor) = (server.client(), server.client());
+        subscriber.call("SUBSCRIBE c");
+        monitor.check("MONITOR", "OK");
         blocked.send("XREAD BLOCK 0 STREAMS s $");
         idle.check("PING", "PONG");
         half.send_raw(b"*2\r\n$4\r\nEC");
@@ -250,6 +253,9 @@ fn idle_clients_are_closed_and_blocked_ones_not() {
         assert!(half.is_closed());
         server.client().call("XADD s 1-1 f v");
         assert_eq!(blocked.read().to_string(), r#"[["s", [["1-1", ["f", "v"]]]]]"#);
+        server.client().check("PUBLISH c last", "1");
+        subscriber.read();
+        while !monitor.read().text().contains("last") {}
     }
 }
 

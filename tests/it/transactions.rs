@@ -91,3 +91,29 @@ fn watch_sees_what_it_sees_in_redis() {
         }
     }
 }
+
+#[test]
+fn others_and_its_own_commands_see_a_client_in_its_transaction() {
+    for program in [Program::Millstream, Program::Redis] {
+        let server = Server::start(program, &["--appendonly", "no"]);
+        let (mut client, mut other) = (server.client(), server.client());
+        let shown = |text: &str| {
+            let line = text.lines().find(|line| line.contains(" name=it ")).unwrap().to_owned();
+            let fields = line.split(' ').filter(|field| {
+                ["flags", "multi", "cmd"]
+                    .iter()
+                    .any(|name| field.split_once('=').is_some_and(|f| f.0 == *name))
+            });
+            fields.collect::<Vec<_>>().join(" ")
+        };
+        client.check("CLIENT SETNAME it", "OK");
+        client.check("MULTI", "OK");
+        assert_eq!(shown(&other.call("CLIENT LIST").text()), "flags=x multi=0 cmd=multi");
+        client.check("CLIENT INFO", "QUEUED");
+        client.check("PING", "QUEUED");
+        assert_eq!(shown(&other.call("CLIENT LIST").text()), "flags=x multi=2 cmd=ping");
+        let replies = client.call("EXEC");
+        assert_eq!(shown(&replies.elements()[0].text()), "flags=x multi=2 cmd=exec");
+        assert_eq!(shown(&other.call("CLIENT LIST").text()), "flags=N multi=-1 cmd=exec");
+    }
+}
