@@ -500,9 +500,7 @@ impl Executor {
                 if let Some(tracking) = &mut session.tracking {
                     tracking.caching = None;
                 }
-                if self.shared.monitors.is_on() {
-                    self.show_monitors(session, request, command);
-                }
+                self.show_monitors(session, request, command);
             }
             Some(Outcome::Done) | None => {}
         }
@@ -535,12 +533,12 @@ impl Executor {
             self.note_time(session, request, command, ns);
         }
         self.metrics.commands_processed.add(1);
-        if session.tracking.is_some() {
+        if session.tracking.is_some() || self.shared.monitors.is_on() {
             self.note_tracked(session, keys, request, command);
-        }
-        // EXEC is shown behind the commands that it executes.
-        if self.shared.monitors.is_on() && !matches!(result, Ok(Outcome::Exec)) {
-            self.show_monitors(session, request, command);
+            // EXEC is shown behind the commands that it executes.
+            if !matches!(result, Ok(Outcome::Exec)) {
+                self.show_monitors(session, request, command);
+            }
         }
         match result {
             // Counted when it is served.
@@ -591,7 +589,8 @@ impl Executor {
     /// Shows a command to those who watch all commands.
     #[cold]
     fn show_monitors(&self, session: &Session, request: Request<'_>, command: &Command) {
-        if !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+        let is_shown = !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN);
+        if is_shown && self.shared.monitors.is_on() {
             let source = monitored_source(&session.handle.peer);
             let args = redact(command, request);
             self.shared.monitors.show(clock::unix_us(), session.db, &source, args.into_iter());

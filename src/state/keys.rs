@@ -400,10 +400,12 @@ impl<'a> Keys<'a> {
         if self.db_of(key).expiring_len() > 0 {
             self.expire_if_due(key);
         }
-        self.notify_if_new(key);
-        let now_ms = self.now_ms;
+        let (now_ms, shared, selected, replaying) = (self.now_ms, self.shared, self.db, self.replaying);
         let make = || Value::Stream(Box::default());
         let (entry, created) = self.db_of(key).find_or_insert_with(key, make, now_ms);
+        if created && shared.events.wants(EventClass::NEW) && !replaying {
+            shared.events.publish(&shared.pubsub, "new", selected, key.bytes);
+        }
         match &mut entry.value {
             Value::Stream(stream) => Ok((stream, created)),
             _ => Err(WrongType),
@@ -451,24 +453,19 @@ impl<'a> Keys<'a> {
     pub fn signal(&mut self, key: &Key<'_>, change: Change) {
         let db = self.db;
         let shard = self.shards.get(self.store.shard_of(key));
-        if !matches!(change, Change::Metadata | Change::Pending | Change::GroupLost) {
+        let has_other_data = !matches!(change, Change::Metadata | Change::Pending | Change::GroupLost);
+        if has_other_data {
             let Shard { dbs, watches, .. } = &mut *shard;
             watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
-            let tracking = &self.shared.tracking;
-            if !shard.tracked.is_empty()
-                && let Some(readers) = shard.tracked.take(key.bytes, tracking)
-            {
-                tracking.invalidate(key.bytes, &readers, self.client_id);
-            }
-            if tracking.is_broadcasting() && !self.replaying {
-                self.broadcasts.insert(key.bytes.into(), self.client_id);
-            }
         }
         if !matches!(change, Change::Metadata | Change::Touched) && shard.waiters.contains(db, key.bytes) {
             let ready = ReadyKey { db, key: key.bytes.into(), change };
             if self.ready.last() != Some(&ready) {
                 self.ready.push(ready);
             }
+        }
+        if has_other_data && self.shared.tracking.is_on() {
+            self.invalidate(key);
         }
     }
 
@@ -479,6 +476,18 @@ impl<'a> Keys<'a> {
         let shard = self.shards.get(self.store.shard_of(key));
         shard.tracked.add(key.bytes, client_id, tracking);
         shard.give_up_tracked(tracking, keys_max);
+    }
+
+    /// Tells those who track the key that it changed, or remembers that they are to be told.
+    #[cold]
+    fn invalidate(&mut self, key: &Key<'_>) {
+        let shard = self.shards.get(self.store.shard_of(key));
+        if let Some(readers) = shard.tracked.take(key.bytes, &self.shared.tracking) {
+            self.shared.tracking.invalidate(key.bytes, &readers, self.client_id);
+        }
+        if self.shared.tracking.is_broadcasting() && !self.replaying {
+            self.broadcasts.insert(key.bytes.into(), self.client_id);
+        }
     }
 
     /// Removes all keys of databases; every shard is locked, and the effect is the caller's. Returns

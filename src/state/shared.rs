@@ -217,16 +217,23 @@ impl Shared {
         shared
     }
 
-    /// Has some of the keys forgotten that clients keep copies of, if more are remembered than `tracking-table-max-keys` allows now. No
-    /// shard is locked by the caller.
+    /// Has some of the keys forgotten that clients keep copies of, if more are remembered than `tracking-table-max-keys` allows now, and all
+    /// once nobody tracks keys any more. No shard is locked by the caller.
     pub fn give_up_tracked(&self) {
         let keys_max = self.config.integer(settings::TRACKING_TABLE_MAX_KEYS) as u64;
-        if keys_max == 0 || self.tracking.keys() <= keys_max {
+        let keys = self.tracking.keys();
+        let is_too_many = keys_max > 0 && keys > keys_max;
+        if !is_too_many && (keys == 0 || self.tracking.is_on()) {
             return;
         }
         for shard in 0..self.store.shard_count() {
             let mut shards = self.store.lock(&ShardSet::One(shard));
-            shards.get(shard).give_up_tracked(&self.tracking, keys_max);
+            let shard = shards.get(shard);
+            shard.give_up_tracked(&self.tracking, keys_max);
+            // Who begins to track keys does so before it reads any: under the lock this is known.
+            if !self.tracking.is_on() {
+                shard.tracked.clear(&self.tracking);
+            }
         }
     }
 

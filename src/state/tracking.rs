@@ -203,9 +203,9 @@ struct Trackers {
 /// Who tracks keys. Its lock comes behind the shards'.
 #[derive(Debug)]
 pub struct Tracking {
-    /// Any client does: what flushes ask.
+    /// Any client does: what every change asks.
     is_on: AtomicBool,
-    /// Any client does in broadcasting mode: what every change asks.
+    /// Any client does in broadcasting mode.
     is_broadcasting: AtomicBool,
     trackers: RwLock<Trackers>,
     keys: AtomicU64,
@@ -278,7 +278,7 @@ impl Tracking {
         self.note(&trackers);
     }
 
-    /// Ends a client's tracking. What is remembered of its reads goes when the keys change.
+    /// Ends a client's tracking. What is remembered of its reads goes when the keys change, and when nobody tracks keys any more.
     pub fn remove(&self, id: u64) {
         let mut trackers = self.trackers.write();
         remove(&mut trackers, id);
