@@ -28,7 +28,10 @@ fn distributions_are_told_of_commands_that_were_called() {
     let debug = client.call("LATENCY HISTOGRAM debug nosuch get nosuch|x client|list");
     let debug = debug.field("debug").expect("it was called");
     assert_eq!(debug.field("calls"), Some(&Reply::Integer(1)));
-    assert_eq!(debug.field("histogram_usec").unwrap().to_string(), "{67633: 1}");
+    let histogram_us = debug.field("histogram_usec").unwrap().to_string();
+    let bound_us =
+        histogram_us.strip_prefix('{').and_then(|text| text.strip_suffix(": 1}")).expect("one bucket");
+    assert!(bound_us.parse::<u64>().unwrap() >= 50_000, "{histogram_us}");
     let found = client.call("LATENCY HISTOGRAM set client");
     assert_eq!(found.field("set").unwrap().field("calls"), Some(&Reply::Integer(6)));
     assert_eq!(found.field("client|id").unwrap().field("calls"), Some(&Reply::Integer(1)));
@@ -39,7 +42,7 @@ fn distributions_are_told_of_commands_that_were_called() {
     let debug = lines.split("latency_percentiles_usec_").find_map(|line| line.strip_prefix("debug:p100="));
     let (longest, rest) = debug.expect("it was called").split_once(",p99.99=").unwrap();
     let longest: f64 = longest.parse().unwrap();
-    assert!((50_000.0..60_000.0).contains(&longest), "{longest}");
+    assert!(longest >= 50_000.0, "{longest}");
     assert!(rest.starts_with(&format!("{longest:.3}")), "{rest}");
     assert!(info(&mut client, "all").contains("latency_percentiles_usec_set:"));
     assert!(!info(&mut client, "default").contains("latency_percentiles_usec_set:"));

@@ -111,6 +111,13 @@ impl Blocks {
         self.block(0).find_first_live()
     }
 
+    /// The number of live entries in the first block.
+    #[inline]
+    pub(super) fn first_live(&self) -> u64 {
+        let sealed = self.sealed.as_ref().and_then(|sealed| sealed.first_live());
+        sealed.unwrap_or_else(|| self.tail.live())
+    }
+
     /// All blocks that hold entries.
     pub(super) fn iter(&self) -> impl Iterator<Item = BlockRef<'_>> {
         let tail = (!self.tail.is_empty()).then(|| self.tail.as_ref());

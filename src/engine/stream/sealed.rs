@@ -51,6 +51,12 @@ impl SealedBlocks {
         self.blocks.get(index).map(|sealed| sealed.block.as_ref())
     }
 
+    /// The number of live entries in the first block.
+    #[inline]
+    pub(super) fn first_live(&self) -> Option<u64> {
+        self.blocks.get(0).map(|first| u64::from(first.live))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = BlockRef<'_>> {
         self.blocks.iter().map(|sealed| sealed.block.as_ref())
     }

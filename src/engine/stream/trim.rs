@@ -63,6 +63,14 @@ impl Stream {
     /// As in Redis, trimming to a length ends with the first block that could not go whole by the
     /// number of its entries, whatever is behind it.
     pub fn trim(&mut self, trim: &Trim) -> Trimmed {
+        // What XADD MAXLEN ~ finds nearly always: the first block has to stay.
+        if let Trim {
+            strategy: TrimStrategy::MaxLen(max), approximate: true, policy: RefPolicy::Keep, ..
+        } = *trim
+            && self.len < max.saturating_add(self.blocks.first_live())
+        {
+            return Trimmed::default();
+        }
         let mut sweeper = Sweeper {
             trim,
             len: self.len,
