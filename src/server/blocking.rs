@@ -13,23 +13,22 @@ pub(super) fn serve_ready(keys: &mut Keys<'_>) {
     let db = keys.db;
     while !keys.ready.is_empty() {
         for ready in std::mem::take(&mut keys.ready) {
-            let key = Key::new(&ready.key);
-            for waiter in keys.shard(&key).waiters.queue(ready.db, &ready.key) {
-                let concerned = match ready.change {
-                    Change::Updated => true,
-                    Change::Pending => waiter.claims,
-                    _ => waiter.wakes_on_loss,
-                };
-                if !concerned {
-                    continue;
-                }
-                if serve(keys, &waiter) {
-                    keys.shard(&key).waiters.remove(&ready.key, &waiter);
-                }
-            }
+            let is_concerned = |waiter: &Waiter| match ready.change {
+                Change::Updated => true,
+                Change::Pending => waiter.claims,
+                _ => waiter.wakes_on_loss,
+            };
+            serve_queue(keys, ready.db, &ready.key, is_concerned);
         }
     }
     keys.db = db;
+}
+
+/// Serves those who wait for a key and are concerned, in the order they came, and takes them out of its queue.
+fn serve_queue(keys: &mut Keys<'_>, db: usize, key: &[u8], is_concerned: impl Fn(&Waiter) -> bool) {
+    let mut queue = keys.shard(&Key::new(key)).waiters.lend(db, key);
+    queue.retain(|waiter| !(is_concerned(waiter) && serve(keys, waiter)));
+    keys.shard(&Key::new(key)).waiters.put_back(db, key, queue);
 }
 
 /// Serves one waiter if there is something for it; whether it waits no more.
@@ -95,11 +94,8 @@ pub(super) fn retry(keys: &mut Keys<'_>, waiter: &Waiter) {
     keys.acquire(shards.fold(ShardSet::None, ShardSet::with));
     let now_ms = keys.now_ms;
     for key in &waiter.keys {
-        for other in keys.shard(&Key::new(key)).waiters.queue(waiter.db, key) {
-            if other.retry.at_ms().is_some_and(|at_ms| at_ms <= now_ms) && serve(keys, &other) {
-                keys.shard(&Key::new(key)).waiters.remove(key, &other);
-            }
-        }
+        let is_due = |other: &Waiter| other.retry.at_ms().is_some_and(|at_ms| at_ms <= now_ms);
+        serve_queue(keys, waiter.db, key, is_due);
     }
     serve_ready(keys);
 }

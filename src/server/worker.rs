@@ -183,13 +183,16 @@ impl Worker {
         }
     }
 
-    fn stop_waiting(&self, connection: &mut Connection) {
+    fn stop_waiting(&self, connection: &mut Connection, is_served: bool) {
         let Some(waiting) = connection.waiting.take() else { return };
         self.shared().blocked_clients.fetch_sub(1, Relaxed);
         if let Waiting::Blocked { blocked, deadline, .. } = waiting {
             self.shared().blocked_clients_with_timeout.fetch_sub(deadline.is_some().into(), Relaxed);
             blocked.waiter.cancel();
-            deregister(self.shared(), &blocked.waiter);
+            // Whoever served it took it out of the queue where it was found.
+            if !is_served || blocked.waiter.keys.len() > 1 {
+                deregister(self.shared(), &blocked.waiter);
+            }
             connection.session.handle.blocked.store(false, Relaxed);
         }
     }
@@ -244,7 +247,7 @@ impl Worker {
             Wake::Notified if handle.is_killed() => {
                 connection.session.closing = true;
                 if !self.shared().stopping.load(Relaxed) {
-                    self.stop_waiting(connection);
+                    self.stop_waiting(connection, false);
                     return;
                 }
                 Some(CommandError::ShuttingDown)
@@ -255,9 +258,9 @@ impl Worker {
                 None => return,
             },
         };
-        // Whoever served it in this very instant was first: that reply is the one.
+        // Whoever served it in this very instant was first: that reply is the one, and comes when the shards are released.
         if !blocked.waiter.cancel()
-            && let Ok(reply) = blocked.reply.try_recv()
+            && let Ok(reply) = (&mut blocked.reply).await
         {
             self.deliver(connection, output, reply, command, since);
             return;
@@ -273,7 +276,7 @@ impl Worker {
         }
         *output = reply.into_buffer();
         self.count_served(command, since, refusal.is_some());
-        self.stop_waiting(connection);
+        self.stop_waiting(connection, false);
     }
 
     /// Waits until a blocked command is to be tried again, and writing is not paused.
@@ -304,9 +307,10 @@ impl Worker {
     }
 
     /// Tries a blocked command again, and those before it in its queues.
-    fn retry(&self, waiter: &Waiter) {
+    fn retry(&self, waiter: &Arc<Waiter>) {
         let shared = self.shared();
         if let Some(failure) = shared.log().latched() {
+            deregister(shared, waiter);
             let mut reply = Reply::new(waiter.protocol);
             reply.error(&CommandError::MisConf(failure.reason()).message());
             if let Some(sender) = waiter.sender.lock().take() {
@@ -361,7 +365,7 @@ impl Worker {
         let session = &mut connection.session;
         session.mark = session.mark.join(reply.mark);
         self.count_served(command, since, reply.failed);
-        self.stop_waiting(connection);
+        self.stop_waiting(connection, true);
     }
 
     async fn wait_paused(&self, connection: &mut Connection) {
@@ -371,7 +375,7 @@ impl Worker {
             () = self.shared().unpaused.notified() => {}
             () = tokio::time::sleep(left) => {}
         }
-        self.stop_waiting(connection);
+        self.stop_waiting(connection, false);
         connection.session.closing |= connection.session.handle.is_killed();
     }
 }
@@ -534,7 +538,7 @@ impl Service for Worker {
     }
 
     fn closed(&self, mut connection: Connection) {
-        self.stop_waiting(&mut connection);
+        self.stop_waiting(&mut connection, false);
         connection.session.unwatch(&self.shared().store);
         self.shared().pubsub.unsubscribe_all(&mut connection.session);
         connection.session.untrack(&self.shared().tracking);

@@ -154,12 +154,19 @@ impl Waiters {
         !self.by_key.is_empty() && self.by_key.contains_key(&(db, Box::from(key)))
     }
 
-    /// The waiters of a key, first come first.
-    pub fn queue(&self, db: usize, key: &[u8]) -> Vec<Arc<Waiter>> {
-        self.by_key
-            .get(&(db, Box::from(key)))
-            .map(|queue| queue.iter().cloned().collect())
-            .unwrap_or_default()
+    /// Lends the waiters of a key, to be served and put back: until then the key counts as waited for.
+    pub fn lend(&mut self, db: usize, key: &[u8]) -> VecDeque<Arc<Waiter>> {
+        self.by_key.get_mut(&(db, Box::from(key))).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Puts back those who still wait for a key.
+    pub fn put_back(&mut self, db: usize, key: &[u8], queue: VecDeque<Arc<Waiter>>) {
+        let key = (db, Box::from(key));
+        if queue.is_empty() {
+            self.by_key.remove(&key);
+        } else {
+            self.by_key.insert(key, queue);
+        }
     }
 
     /// The keys of a database that are waited for.
