@@ -7,6 +7,9 @@ use crate::engine::Key;
 use crate::protocol::Reply;
 use crate::state::{Change, Keys, Mark, Served, ServedReply, ShardSet, Shared, Waiter};
 
+/// The room that a reply begins with.
+const REPLY_BYTES: usize = 128;
+
 /// Serves those who wait for the keys that a command (or transaction) changed, in the order they
 /// came, before its locks are released.
 pub(super) fn serve_ready(keys: &mut Keys<'_>) {
@@ -39,7 +42,8 @@ fn serve(keys: &mut Keys<'_>, waiter: &Waiter) -> bool {
     }
     keys.db = waiter.db;
     let client_id = std::mem::replace(&mut keys.client_id, waiter.client_id);
-    let mut reply = Reply::new(waiter.protocol);
+    // Most replies are of one entry.
+    let mut reply = Reply::from_buffer(Vec::with_capacity(REPLY_BYTES), waiter.protocol);
     let served = match find_refusal(waiter) {
         None => (waiter.serve)(keys, waiter.request.as_request(), &mut reply),
         Some(refusal) => {

@@ -4,7 +4,7 @@
 //! by ID, and leaves in branches; the head of each says from which ID on it holds entries, which
 //! consumers may have entries in it, and a lower bound of the ranks in it. A search by consumer or
 //! by delivery time passes over leaves and branches by their heads, 64 bytes each for up to 128 of
-//! what is below; only what can hold something is opened. An entry is 32 bytes, and nothing else is
+//! what is below; only what can hold something is opened. An entry is 28 bytes, and nothing else is
 //! kept for it.
 //!
 //! The rank is the order in which entries are claimed: first those that were handed back, in the
@@ -58,29 +58,46 @@ impl PendingEntry {
     }
 }
 
-/// A pending entry as it is kept.
+/// A pending entry as it is kept. It is aligned to 4 bytes, so that an array of them has no gaps: fields are copied, never borrowed.
 #[derive(Debug, Clone, Copy)]
+#[repr(C, packed(4))]
 struct Packed {
-    id: StreamId,
-    /// See [`Ranks`].
-    rank: u64,
-    /// What does not fit is kept in [`Pending::counts`].
-    count: u32,
+    ms: u64,
+    seq: u64,
+    /// The rank (see [`Ranks`]) above, the count of deliveries in the lowest bits.
+    rank_and_count: u64,
     slot: u32,
 }
 
-const _: () = assert!(size_of::<Packed>() == 32);
+const _: () = assert!(size_of::<Packed>() == 28);
 
 const NOBODY: u32 = u32::MAX;
+const COUNT_BITS: u32 = 4;
 /// Stands for `i64::MAX`: the entry was given up.
-const COUNT_GIVEN_UP: u32 = u32::MAX;
-/// The count is kept elsewhere.
-const COUNT_ELSEWHERE: u32 = u32::MAX - 1;
+const COUNT_GIVEN_UP: u64 = (1 << COUNT_BITS) - 1;
+/// The count does not fit: it is kept in [`Pending::counts`].
+const COUNT_ELSEWHERE: u64 = COUNT_GIVEN_UP - 1;
 
 impl Packed {
     #[inline]
+    fn id(&self) -> StreamId {
+        StreamId::new(self.ms, self.seq)
+    }
+
+    #[inline]
+    fn rank(&self) -> u64 {
+        self.rank_and_count >> COUNT_BITS
+    }
+
+    #[inline]
+    fn count(&self) -> u64 {
+        self.rank_and_count & COUNT_GIVEN_UP
+    }
+
+    #[inline]
     fn delivered_ms(&self) -> u64 {
-        if self.rank & OWNED == 0 { 0 } else { (self.rank & !OWNED) >> TIE_BITS }
+        let rank = self.rank();
+        if rank & OWNED == 0 { 0 } else { (rank & !OWNED) >> TIE_BITS }
     }
 
     #[inline]
@@ -95,14 +112,14 @@ impl Packed {
 }
 
 /// Set in the rank of an entry that is somebody's.
-const OWNED: u64 = 1 << 63;
-const TIE_BITS: u32 = 20;
+const OWNED: u64 = 1 << (63 - COUNT_BITS);
+const TIE_BITS: u32 = 16;
 /// Deliveries at the present time are told apart below this, deliveries that were given an earlier time above.
 const TIE_EARLIER: u64 = 1 << (TIE_BITS - 1);
-const DELIVERED_MS_MAX: u64 = (1 << (63 - TIE_BITS)) - 1;
+const DELIVERED_MS_MAX: u64 = (OWNED >> TIE_BITS) - 1;
 
 /// Gives out ranks. That of an entry which is nobody's is a running number. That of others is the time of delivery, and behind it
-/// a running number among those of equal time: up to 2^19 deliveries at the latest time, and as many that were given an
+/// a running number among those of equal time: up to 2^15 deliveries at the latest time, and as many that were given an
 /// earlier one (XCLAIM's TIME and IDLE) since the group last had nothing pending. What is beyond goes by ID.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ranks {
@@ -146,7 +163,7 @@ impl Summary {
 
     #[inline]
     fn cover(&mut self, entry: &Packed) {
-        self.rank_min = self.rank_min.min(entry.rank);
+        self.rank_min = self.rank_min.min(entry.rank());
         self.consumers |= entry.summary_bit();
     }
 
@@ -171,7 +188,7 @@ impl Leaf {
 
     /// A leaf of entries, of which there is at least one.
     fn of(entries: VecDeque<Packed>) -> Self {
-        let mut leaf = Self { from: entries[0].id, summary: Summary::EMPTY, entries };
+        let mut leaf = Self { from: entries[0].id(), summary: Summary::EMPTY, entries };
         leaf.summarize();
         leaf
     }
@@ -188,8 +205,8 @@ impl Leaf {
     fn search(&self, id: StreamId) -> Result<usize, usize> {
         // Acknowledgements come in the order of delivery more often than not.
         match self.entries.front() {
-            Some(first) if first.id == id => Ok(0),
-            _ => self.entries.binary_search_by(|entry| entry.id.cmp(&id)),
+            Some(first) if first.id() == id => Ok(0),
+            _ => self.entries.binary_search_by(|entry| entry.id().cmp(&id)),
         }
     }
 }
@@ -235,16 +252,16 @@ impl Branch {
 
     /// Puts an entry in; returns the one of the same ID that was there.
     fn put(&mut self, entry: Packed) -> Option<Packed> {
-        self.from = self.from.min(entry.id);
+        self.from = self.from.min(entry.id());
         self.summary.cover(&entry);
-        let index = self.leaf_of(entry.id);
+        let index = self.leaf_of(entry.id());
         let leaf = &mut self.leaves[index];
         leaf.summary.cover(&entry);
-        let at = match leaf.search(entry.id) {
+        let at = match leaf.search(entry.id()) {
             Ok(at) => return Some(std::mem::replace(&mut leaf.entries[at], entry)),
             Err(at) => at,
         };
-        leaf.from = leaf.from.min(entry.id);
+        leaf.from = leaf.from.min(entry.id());
         leaf.entries.insert(at, entry);
         if leaf.entries.len() > LEAF_MAX {
             let upper = leaf.entries.split_off(LEAF_MAX / 2);
@@ -330,21 +347,22 @@ impl Pending {
         const GIVEN_UP: u64 = i64::MAX as u64;
         let count = match entry.delivery_count {
             GIVEN_UP.. => COUNT_GIVEN_UP,
-            count => u32::try_from(count).ok().filter(|&n| n < COUNT_ELSEWHERE).unwrap_or(COUNT_ELSEWHERE),
+            count => count.min(COUNT_ELSEWHERE),
         };
+        let rank_and_count = self.ranks.next(entry) << COUNT_BITS | count;
         let slot = entry.consumer.map_or(NOBODY, ConsumerSlot::number);
-        Packed { id: entry.id, rank: self.ranks.next(entry), count, slot }
+        Packed { ms: entry.id.ms, seq: entry.id.seq, rank_and_count, slot }
     }
 
     #[inline]
     fn unpack(&self, packed: &Packed) -> PendingEntry {
         PendingEntry {
-            id: packed.id,
+            id: packed.id(),
             delivered_ms: packed.delivered_ms(),
-            delivery_count: match packed.count {
+            delivery_count: match packed.count() {
                 COUNT_GIVEN_UP => i64::MAX as u64,
-                COUNT_ELSEWHERE => self.counts.get(&packed.id).copied().unwrap_or_default(),
-                count => u64::from(count),
+                COUNT_ELSEWHERE => self.counts.get(&packed.id()).copied().unwrap_or_default(),
+                count => count,
             },
             consumer: packed.consumer(),
         }
@@ -380,7 +398,7 @@ impl Pending {
         self.len += 1;
         self.released += u64::from(entry.consumer.is_none());
         let before = before.map(|before| self.forget(&before));
-        if packed.count == COUNT_ELSEWHERE {
+        if packed.count() == COUNT_ELSEWHERE {
             self.counts.insert(entry.id, entry.delivery_count);
         }
         before
@@ -389,7 +407,7 @@ impl Pending {
     fn put(&mut self, entry: Packed) -> Option<Packed> {
         if let Some(branch) = self.branches.back_mut()
             && let Some(leaf) = branch.leaves.back_mut()
-            && leaf.entries.back().is_none_or(|back| back.id < entry.id)
+            && leaf.entries.back().is_none_or(|back| back.id() < entry.id())
         {
             // The common case: entries are delivered in order.
             if leaf.entries.len() < LEAF_MAX {
@@ -404,7 +422,7 @@ impl Pending {
             }
             return None;
         }
-        let index = self.branch_of(entry.id);
+        let index = self.branch_of(entry.id());
         let Some(branch) = self.branches.get_mut(index) else {
             self.branches.push_back(Branch::new(Leaf::new(entry)));
             return None;
@@ -422,8 +440,8 @@ impl Pending {
     #[inline]
     fn forget(&mut self, packed: &Packed) -> PendingEntry {
         let entry = self.unpack(packed);
-        if packed.count == COUNT_ELSEWHERE {
-            self.counts.remove(&packed.id);
+        if packed.count() == COUNT_ELSEWHERE {
+            self.counts.remove(&packed.id());
         }
         self.len -= 1;
         if entry.consumer.is_none() {
@@ -457,7 +475,7 @@ impl Pending {
             .and_then(|branch| branch.leaves.get(leaf_index))
             .map(|leaf| (leaf.entries.front(), leaf.entries.back()));
         match entries {
-            Some((Some(first), Some(last))) if first.id <= id && id <= last.id => (index, leaf_index),
+            Some((Some(first), Some(last))) if first.id() <= id && id <= last.id() => (index, leaf_index),
             _ => {
                 let index = self.branch_of(id);
                 (index, self.branches.get(index).map_or(0, |branch| branch.leaf_of(id)))
@@ -499,7 +517,7 @@ impl Pending {
             .enumerate()
             .flat_map(move |(n, branch)| branch.leaves.range(if n == 0 { leaf_index } else { 0 }..))
             .flat_map(|leaf| &leaf.entries)
-            .skip_while(move |entry| entry.id < start)
+            .skip_while(move |entry| entry.id() < start)
             .map(|entry| self.unpack(entry))
     }
 
@@ -520,7 +538,7 @@ impl Pending {
             .flat_map(move |(n, branch)| branch.leaves.range(if n == 0 { leaf_index } else { 0 }..))
             .filter(move |leaf| leaf.summary.consumers & bit != 0)
             .flat_map(|leaf| &leaf.entries)
-            .filter(move |entry| entry.consumer() == Some(consumer) && entry.id >= start)
+            .filter(move |entry| entry.consumer() == Some(consumer) && entry.id() >= start)
             .map(|entry| self.unpack(entry))
     }
 
@@ -552,7 +570,7 @@ impl Pending {
                 Place::Leaf(b, l) => {
                     let leaf = &mut self.branches[b].leaves[l];
                     steps += leaf.entries.len();
-                    let entries = leaf.entries.iter().map(|entry| entry.rank);
+                    let entries = leaf.entries.iter().map(|entry| entry.rank());
                     leaf.summary.rank_min = entries.clone().min().unwrap_or(u64::MAX);
                     if leaf.summary.rank_min > rank {
                         places.push(Reverse((leaf.summary.rank_min, place)));
@@ -583,18 +601,18 @@ impl Pending {
             .flat_map(|leaf| &leaf.entries)
             .filter(|entry| entry.slot == NOBODY)
             .collect();
-        released.sort_unstable_by_key(|entry| entry.rank);
+        released.sort_unstable_by_key(|entry| entry.rank());
         released.into_iter().map(|entry| self.unpack(entry)).collect()
     }
 
     /// The first entry's ID.
     pub fn first_id(&self) -> Option<StreamId> {
-        self.branches.front()?.leaves.front()?.entries.front().map(|entry| entry.id)
+        self.branches.front()?.leaves.front()?.entries.front().map(|entry| entry.id())
     }
 
     /// The last entry's ID.
     pub fn last_id(&self) -> Option<StreamId> {
-        self.branches.back()?.leaves.back()?.entries.back().map(|entry| entry.id)
+        self.branches.back()?.leaves.back()?.entries.back().map(|entry| entry.id())
     }
 
     /// Removes every entry of a consumer.
@@ -606,8 +624,8 @@ impl Pending {
                 let before = leaf.entries.len();
                 leaf.entries.retain(|entry| {
                     let stays = entry.consumer() != Some(consumer);
-                    if !stays && entry.count == COUNT_ELSEWHERE {
-                        self.counts.remove(&entry.id);
+                    if !stays && entry.count() == COUNT_ELSEWHERE {
+                        self.counts.remove(&entry.id());
                     }
                     stays
                 });
@@ -648,16 +666,16 @@ impl Pending {
                 assert!(previous < Some(leaf.from), "a leaf begins above the one before");
                 assert!(leaf.from >= branch.from);
                 for entry in &leaf.entries {
-                    assert!(entry.id >= leaf.from && previous < Some(entry.id), "entries are ordered");
+                    assert!(entry.id() >= leaf.from && previous < Some(entry.id()), "entries are ordered");
                     for summary in [leaf.summary, branch.summary] {
-                        assert!(entry.rank >= summary.rank_min);
+                        assert!(entry.rank() >= summary.rank_min);
                         assert_eq!(summary.consumers & entry.summary_bit(), entry.summary_bit());
                     }
-                    previous = Some(entry.id);
+                    previous = Some(entry.id());
                     len += 1;
-                    released += u64::from(entry.slot == NOBODY);
-                    elsewhere += usize::from(entry.count == COUNT_ELSEWHERE);
-                    assert_eq!(entry.count == COUNT_ELSEWHERE, self.counts.contains_key(&entry.id));
+                    released += u64::from({ entry.slot } == NOBODY);
+                    elsewhere += usize::from(entry.count() == COUNT_ELSEWHERE);
+                    assert_eq!(entry.count() == COUNT_ELSEWHERE, self.counts.contains_key(&entry.id()));
                 }
             }
         }
