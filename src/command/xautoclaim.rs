@@ -105,6 +105,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let mut attempts = arguments.count.saturating_mul(ATTEMPTS_FACTOR);
     let (mut found, mut removed) = (Vec::<PendingEntry>::new(), Vec::<StreamId>::new());
     let mut cursor = StreamId::MIN;
+    let mut finder = stream.finder();
     for entry in stream
         .groups()
         .find(names.group)
@@ -116,7 +117,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
             break;
         }
         attempts -= 1;
-        if !stream.contains(entry.id) {
+        if finder.find(entry.id).is_none() {
             removed.push(entry.id);
             count -= 1;
         } else if entry.is_idle(now_ms, arguments.idle_ms_min) {
@@ -129,22 +130,25 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     reply.array(3);
     reply.stream_id(cursor);
     reply.array(found.len());
-    for mut entry in found {
+    let mut finder = stream.finder();
+    for entry in &mut found {
         entry.consumer = Some(slot);
         entry.delivered_ms = now_ms;
         if arguments.just_id {
             reply.stream_id(entry.id);
         } else {
             entry.count_delivery();
-            stream.find_entry(entry.id, |found| write_entry(reply, found));
+            finder.find(entry.id).into_iter().for_each(|found| write_entry(reply, found));
         }
-        delivered.push(&entry);
-        if let Some(group) = stream.groups_mut().find_mut(names.group) {
-            group.assign(entry);
-            group.consumers_mut().get_mut(slot).active_ms = Some(now_ms);
-        }
+        delivered.push(entry);
     }
     if let Some(group) = stream.groups_mut().find_mut(names.group) {
+        if !found.is_empty() {
+            group.consumers_mut().get_mut(slot).active_ms = Some(now_ms);
+        }
+        found.into_iter().for_each(|entry| {
+            group.assign(entry);
+        });
         for &id in &removed {
             group.acknowledge(id);
         }

@@ -232,13 +232,14 @@ fn deliver_new(
     let mut delivered = Delivered::default();
     let start = group.last_delivered_id.next().unwrap_or(StreamId::MAX);
     let count_new = if has_new { count - claimed.len() as u64 } else { 0 };
+    let mut finder = stream.finder();
     reply.array_counted(|reply| {
         let fitting = claimed.iter().take_while(|entry| {
             let idle_ms = since_delivery_ms(entry, now_ms);
             budget.write_entry(reply, |reply| {
-                stream.find_entry(entry.id, |found| {
+                if let Some(found) = finder.find(entry.id) {
                     write_entry_with_delivery(reply, found, idle_ms, entry.delivery_count);
-                });
+                }
             })
         });
         let fitting = fitting.count();
@@ -359,11 +360,12 @@ fn deliver_again(
     let part = reply.len();
     budget.write(reply, |reply| write_stream_head(reply, names.key));
     let (is_empty, mut written) = (pending.is_empty(), 0);
+    let mut finder = stream.finder();
     reply.array_counted(|reply| {
         for mut entry in pending {
             let mut found = false;
             let fits = budget.write_entry(reply, |reply| {
-                found = stream.find_entry(entry.id, |found| write_entry(reply, found)).is_some();
+                found = finder.find(entry.id).map(|found| write_entry(reply, found)).is_some();
                 if !found {
                     // The entry was deleted: the consumer is told so, for it has to acknowledge it.
                     reply.array(2);

@@ -497,6 +497,45 @@ impl<'a> Packed<'a> {
     }
 }
 
+/// How far a block was read, by someone who looks for IDs that ascend.
+#[derive(Debug)]
+pub(super) struct Walk {
+    head: Head,
+    position: usize,
+    previous: StreamId,
+}
+
+impl Walk {
+    /// At the beginning of a block that has entries.
+    pub(super) fn new(block: &Packed<'_>) -> Self {
+        let head = block.head();
+        Self { position: head.entries_at, previous: block.before_first(), head }
+    }
+
+    /// Whether `id` would be in the rest of the block.
+    pub(super) fn leads_to(&self, block: &Packed<'_>, id: StreamId) -> bool {
+        let is_at_start = self.position == self.head.entries_at && id == self.previous;
+        (self.previous < id || is_at_start) && id <= block.header.last
+    }
+
+    /// The entry of this ID in the rest of the block, which is read up to it.
+    pub(super) fn find<'a>(&mut self, block: Packed<'a>, id: StreamId) -> Option<Entry<'a>> {
+        while self.position < block.data.len() {
+            let mut position = self.position;
+            let place = block.decode_place(&self.head, self.previous, &mut position);
+            if place.id > id {
+                return None;
+            }
+            (self.position, self.previous) = (position, place.id);
+            if place.id == id {
+                let is_deleted = block.data[place.flags_at] & DELETED != 0;
+                return (!is_deleted).then(|| block.entry_at(&self.head, place));
+            }
+        }
+        None
+    }
+}
+
 /// Entries of a block that are to be deleted.
 #[derive(Debug, Default)]
 pub(super) struct Chosen(pub(super) SmallVec<[usize; 16]>);
@@ -508,6 +547,7 @@ impl Chosen {
     }
 }
 
+#[derive(Debug)]
 struct Head {
     count: usize,
     names_at: usize,

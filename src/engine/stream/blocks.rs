@@ -60,6 +60,11 @@ impl Blocks {
         sealed.unwrap_or_else(|| self.tail.as_ref())
     }
 
+    /// The block that would hold `id`: the last one whose first ID is not above it, else the first.
+    pub(super) fn block_of(&self, id: StreamId) -> BlockRef<'_> {
+        self.block(self.index_of(id))
+    }
+
     /// Each block's first ID, in order.
     pub(super) fn first_ids(&self) -> impl Iterator<Item = StreamId> {
         let tail = (!self.tail.is_empty()).then(|| self.tail.first());
@@ -210,7 +215,7 @@ impl Blocks {
     }
 
     pub(super) fn contains(&self, id: StreamId) -> bool {
-        self.block(self.index_of(id)).contains(id)
+        self.block_of(id).contains(id)
     }
 
     pub(super) fn delete(&mut self, id: StreamId) -> bool {

@@ -110,6 +110,22 @@ impl Pair {
         StreamId::new(self.random.u64(0..self.last.ms + 2), self.random.u64(0..2))
     }
 
+    /// One finder finds what scans find, whether the IDs are near each other or far apart, once out of order.
+    fn find_some(&mut self) {
+        let mut ids: Vec<StreamId> = (0..self.random.usize(1..50)).map(|_| self.any_id()).collect();
+        ids.sort_unstable();
+        ids.insert(0, self.any_id());
+        let from = self.any_id();
+        self.both(|stream| {
+            let mut finder = stream.finder();
+            let all = range(stream, from, StreamId::MAX, false, 100);
+            for id in ids.iter().copied().chain(all.into_iter().map(|(id, _)| id)) {
+                let found = finder.find(id).map(read_entry);
+                assert_eq!(found, range(stream, id, id, false, 1).pop());
+            }
+        });
+    }
+
     fn append_some(&mut self) {
         for _ in 0..self.random.u32(1..20) {
             self.last = match self.random.bool() {
@@ -195,6 +211,7 @@ impl Pair {
                 self.both(|stream| {
                     (stream.contains(end), stream.count_after(start), stream.find_entry(end, read_entry))
                 });
+                self.find_some();
             }
         }
     }

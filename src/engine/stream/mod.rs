@@ -11,6 +11,7 @@ mod claimable;
 #[cfg(test)]
 mod compressed_tests;
 mod compression;
+mod finder;
 mod id;
 mod idempotency;
 mod live_counts;
@@ -25,6 +26,7 @@ mod view;
 
 pub use block::{BlockLimits, Entry};
 pub use claimable::Claimable;
+pub use finder::EntryFinder;
 pub use id::StreamId;
 pub use idempotency::{Idempotency, IdempotencySettings, ProducedEntry, content_iid};
 pub use references::{Disposal, RefPolicy, Released};

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::block::{BlockLimits, Entry};
 use super::blocks::Blocks;
+use super::finder::EntryFinder;
 use super::id::StreamId;
 use super::idempotency::{Idempotency, IdempotencySettings};
 use super::view::BlockView;
@@ -169,14 +170,14 @@ impl Stream {
         self.blocks.scan_reverse(start, end, &mut visit);
     }
 
+    /// Finds entries by their IDs, best in ascending order.
+    pub fn finder(&self) -> EntryFinder<'_> {
+        EntryFinder::new(&self.blocks)
+    }
+
     /// Calls `read` with the entry of this ID; `None` when there is none.
     pub fn find_entry<R>(&self, id: StreamId, read: impl FnOnce(Entry<'_>) -> R) -> Option<R> {
-        let (mut read, mut result) = (Some(read), None);
-        self.scan(id, id, |entry| {
-            result = read.take().map(|read| read(entry));
-            ControlFlow::Break(())
-        });
-        result
+        self.finder().find(id).map(read)
     }
 
     /// Whether an entry of this ID is there.
