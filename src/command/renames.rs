@@ -41,9 +41,7 @@ impl Renames {
 
     /// The command that is called so, in any case.
     pub fn find(&self, name: &[u8]) -> Option<&'static Command> {
-        match self.0.get(&name.to_ascii_lowercase()) {
-            Some(renamed) => *renamed,
-            None => table().find(name),
-        }
+        let renamed = if self.0.is_empty() { None } else { self.0.get(&name.to_ascii_lowercase()) };
+        renamed.copied().unwrap_or_else(|| table().find(name))
     }
 }

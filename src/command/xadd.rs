@@ -13,7 +13,7 @@ use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec
 use super::trim::{TrimEffect, TrimOptions, XADD_ARGUMENT, block_limits};
 use crate::engine::{Key, ProducedEntry, Stream, StreamId};
 use crate::number::parse_u64;
-use crate::protocol::Request;
+use crate::protocol::{IdBulk, Request};
 use crate::state::{Change, EventClass, Keys};
 
 pub(super) const SPEC: Spec = Spec {
@@ -182,6 +182,27 @@ fn find_duplicate(
     Ok(known)
 }
 
+/// Writes the effect of an XADD without options: mostly as it came, but for the ID.
+#[inline]
+fn write_plain(keys: &mut Keys<'_>, request: Request<'_>, id: &IdBulk) {
+    let db = keys.db;
+    let effects = keys.effects();
+    if effects.is_muted() {
+        return;
+    }
+    // It may have come under another name.
+    let is_plain = matches!(request.arg(0), b"XADD" | b"xadd");
+    if let (true, Some((before, behind))) = (is_plain, request.wire_around(2)) {
+        effects.wire(db, &[before, id.as_bytes(), behind]);
+        return;
+    }
+    effects.begin(db, request.len());
+    effects.arg(b"XADD");
+    effects.arg(request.arg(1));
+    effects.arg_id_bulk(id);
+    request.args_from(3).for_each(|arg| effects.arg(arg));
+}
+
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let arguments = parse(request, context.keys.replaying)?;
     if arguments.id == WantedId::Given(StreamId::MIN) {
@@ -225,17 +246,22 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let is_told_by_command = recorded.as_ref().is_some_and(|entry| is_told_by_command(stream, entry));
     let option_args =
         option.as_ref().map_or(0, Produced::argc) + trimmed.as_ref().map_or(0, TrimEffect::option_count);
-    let effect = keys.begin_effect(3 + option_args + request.len() - arguments.fields_at);
-    effect.arg(b"XADD");
-    effect.arg(key.bytes);
-    if let Some(option) = option {
-        option.write_option(effect);
+    let id = IdBulk::new(id);
+    if option_args == 0 && arguments.fields_at == 3 {
+        write_plain(keys, request, &id);
+    } else {
+        let effect = keys.begin_effect(3 + option_args + request.len() - arguments.fields_at);
+        effect.arg(b"XADD");
+        effect.arg(key.bytes);
+        if let Some(option) = option {
+            option.write_option(effect);
+        }
+        if let Some(trimmed) = &trimmed {
+            trimmed.write_options(effect);
+        }
+        effect.arg_id_bulk(&id);
+        request.args_from(arguments.fields_at).for_each(|arg| effect.arg(arg));
     }
-    if let Some(trimmed) = &trimmed {
-        trimmed.write_options(effect);
-    }
-    effect.arg_id(id);
-    request.args_from(arguments.fields_at).for_each(|arg| effect.arg(arg));
     if let Some(trimmed) = trimmed {
         trimmed.write_rest(keys, key.bytes);
     }
@@ -250,6 +276,6 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         keys.notify(EventClass::STREAM, "xtrim", &key);
     }
     keys.changed(&key, Change::Updated);
-    context.reply.stream_id(id);
+    context.reply.id_bulk(&id);
     Ok(Outcome::Done)
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use super::hidden;
 use crate::engine::StreamId;
+use crate::protocol::IdBulk;
 
 /// Text of at most this many bytes goes from [`Effects::arg_fmt`] to the buffer without an allocation.
 const FMT_STACK_BYTES: usize = 64;
@@ -72,6 +73,12 @@ impl Effects {
         self.muted = muted;
     }
 
+    /// Whether what is written is dropped.
+    #[inline]
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
     /// Begins an effect on `db` with `argc` arguments, its command's name included. Exactly `argc` calls of the `arg`
     /// methods must follow.
     #[inline]
@@ -124,12 +131,31 @@ impl Effects {
     /// One argument: an entry's ID.
     #[inline]
     pub fn arg_id(&mut self, id: StreamId) {
+        if !self.muted {
+            self.arg_id_bulk(&IdBulk::new(id));
+        }
+    }
+
+    /// One argument: an entry's ID that is on the wire already.
+    #[inline]
+    pub fn arg_id_bulk(&mut self, id: &IdBulk) {
         if self.muted {
             return;
         }
-        let mut text = [0; StreamId::TEXT_BYTES_MAX];
-        let len = id.write_text(&mut text);
-        self.arg(&text[..len]);
+        debug_assert!(self.args_missing > 0, "an argument too many");
+        self.args_missing = self.args_missing.wrapping_sub(1);
+        self.bytes.extend_from_slice(id.as_bytes());
+    }
+
+    /// A whole effect on `db` in the form that it has on the wire, in pieces.
+    #[inline]
+    pub fn wire(&mut self, db: usize, pieces: &[&[u8]]) {
+        if self.muted {
+            return;
+        }
+        debug_assert_eq!(self.args_missing, 0, "the effect before lacks arguments");
+        self.enter(db);
+        pieces.iter().for_each(|piece| self.bytes.extend_from_slice(piece));
     }
 
     /// One argument: the text of `value`. Allocates only for text of more than 64 bytes.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use super::id_bulk::IdBulk;
 use crate::engine::StreamId;
 
 /// The protocol's version that a connection speaks (HELLO).
@@ -189,9 +190,16 @@ impl Reply {
     /// A bulk string that holds an entry's ID.
     #[inline]
     pub fn stream_id(&mut self, id: StreamId) {
-        let mut text = [0; StreamId::TEXT_BYTES_MAX];
-        let len = id.write_text(&mut text);
-        self.bulk(&text[..len]);
+        self.id_bulk(&IdBulk::new(id));
+    }
+
+    /// The same, where it is on the wire already.
+    #[inline]
+    pub fn id_bulk(&mut self, id: &IdBulk) {
+        if self.limit.is_some_and(|limit| self.buf.len() > limit.get()) {
+            self.overflow();
+        }
+        self.buf.extend_from_slice(id.as_bytes());
     }
 
     /// The null: `_` in RESP3, the null bulk string in RESP2.

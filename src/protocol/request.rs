@@ -122,34 +122,37 @@ impl RequestDecoder {
 
     #[inline]
     fn decode_arguments(&mut self, buf: &[u8], limits: &DecoderLimits) -> Result<Decoded, ProtocolError> {
-        let mut remaining = self.remaining.unwrap_or(0);
+        let mut remaining = self.remaining.take().unwrap_or(0);
+        let mut position = self.position;
+        let mut bulk_len = self.bulk_len.take();
         while remaining > 0 {
-            let len = match self.bulk_len {
+            let len = match bulk_len.take() {
                 Some(len) => len,
-                None => match decode_length(buf, self.position, limits)? {
+                None => match decode_length(buf, position, limits)? {
                     Some((len, next)) => {
-                        self.position = next;
+                        position = next;
                         len
                     }
-                    None => {
-                        self.remaining = Some(remaining);
-                        return Ok(Decoded::Incomplete);
-                    }
+                    None => return Ok(self.pause(remaining, position, None)),
                 },
             };
-            let end = self.position + len;
+            let end = position + len;
             if buf.len() < end + 2 {
-                self.bulk_len = Some(len);
-                self.remaining = Some(remaining);
-                return Ok(Decoded::Incomplete);
+                return Ok(self.pause(remaining, position, Some(len)));
             }
-            self.bulk_len = None;
-            self.ranges.push((self.position, end));
-            self.position = end + 2;
+            self.ranges.push((position, end));
+            position = end + 2;
             remaining -= 1;
         }
-        self.remaining = None;
-        Ok(Decoded::Request { consumed: self.position })
+        self.position = position;
+        Ok(Decoded::Request { consumed: position })
+    }
+
+    /// Remembers how far it came.
+    #[cold]
+    fn pause(&mut self, remaining: usize, position: usize, bulk_len: Option<usize>) -> Decoded {
+        (self.remaining, self.position, self.bulk_len) = (Some(remaining), position, bulk_len);
+        Decoded::Incomplete
     }
 
     fn decode_inline(&mut self, buf: &[u8]) -> Result<Decoded, ProtocolError> {
@@ -190,9 +193,9 @@ fn decode_length(
 ) -> Result<Option<(usize, usize)>, ProtocolError> {
     let rest = &buf[position..];
     // The common case first: a length of one or two digits.
-    let short = match *rest {
-        [b'$', a @ b'0'..=b'9', b'\r', _, ..] => Some((usize::from(a - b'0'), position + 4)),
-        [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => {
+    let short = match rest.first_chunk() {
+        Some([b'$', a @ b'0'..=b'9', b'\r', _, _]) => Some((usize::from(a - b'0'), position + 4)),
+        Some([b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _]) => {
             Some((usize::from(a - b'0') * 10 + usize::from(b - b'0'), position + 5))
         }
         _ => None,
@@ -371,6 +374,27 @@ impl<'a> Request<'a> {
             .map(move |pair| (&buf[pair[0].0..pair[0].1], &buf[pair[1].0..pair[1].1]))
     }
 
+    /// The bytes that it came as before the argument at `index` and behind it; `None` when they are not as Redis would write them, or
+    /// there are more than 99 arguments, or it came otherwise.
+    #[inline]
+    pub fn wire_around(&self, index: usize) -> Option<(&'a [u8], &'a [u8])> {
+        let (&(start, mut end), rest) = self.ranges.split_first()?;
+        // The numbers were read from their lines, in the one form that is taken: only the lines' ends are in doubt.
+        match self.buf.get(..start)? {
+            [b'*', _, b'\r', b'\n', b'$', .., b'\r', b'\n'] => {}
+            [b'*', _, _, b'\r', b'\n', b'$', .., b'\r', b'\n'] => {}
+            _ => return None,
+        }
+        for &(next_start, next_end) in rest {
+            let [b'\r', b'\n', b'$', .., b'\r', b'\n'] = self.buf.get(end..next_start)? else { return None };
+            end = next_end;
+        }
+        let whole = self.buf.get(..end + 2)?;
+        let before = self.ranges.get(index.checked_sub(1)?)?.1 + 2;
+        let behind = self.ranges.get(index)?.1 + 2;
+        whole.ends_with(b"\r\n").then(|| (&whole[..before], &whole[behind..]))
+    }
+
     /// The sum of the arguments' lengths in bytes.
     pub fn bytes(&self) -> usize {
         self.ranges.iter().map(|(start, end)| end - start).sum()
@@ -460,6 +484,39 @@ mod tests {
             });
             assert_eq!(decode_all(input.as_bytes(), step, &LIMITS), expected, "{input:?} by {step}");
         }
+    }
+
+    fn wire_around(bytes: &[u8], index: usize) -> Option<(Vec<u8>, Vec<u8>)> {
+        let mut decoder = RequestDecoder::new();
+        let decoded = decoder.decode(bytes, &LIMITS).unwrap();
+        assert!(matches!(decoded, Decoded::Request { .. }));
+        let around = decoder.request(bytes).wire_around(index);
+        around.map(|(before, behind)| (before.to_vec(), behind.to_vec()))
+    }
+
+    #[test]
+    fn a_request_as_it_came() {
+        let parts = ["*3\r\n$1\r\na\r\n", "$0\r\n\r\n", "$10\r\n0123456789\r\n"];
+        let request = parts.concat() + "*1\r\n";
+        let around = |index| wire_around(request.as_bytes(), index);
+        assert_eq!(around(1), Some((parts[0].into(), parts[2].into())));
+        assert_eq!(around(2), Some((parts[..2].concat().into(), Vec::new())));
+        assert_eq!((around(0), around(3)), (None, None));
+        let long = format!("*12\r\n{}", "$1\r\na\r\n".repeat(12));
+        assert_eq!(wire_around(long.as_bytes(), 11), Some((long[..long.len() - 7].into(), Vec::new())));
+        // What Redis takes, but would not read from a log.
+        for odd in [
+            "*2\rX$1\r\na\r\n$1\r\nb\r\n",
+            "*2\r\n$1\rXa\r\n$1\r\nb\r\n",
+            "*2\r\n$1\r\naXX$1\r\nb\r\n",
+            "*2\r\n$1\r\na\r\n$1\rXb\r\n",
+            "*2\r\n$1\r\na\r\n$1\r\nbXX",
+            "a b c\r\n",
+        ] {
+            assert_eq!(wire_around(odd.as_bytes(), 1), None, "{odd:?}");
+        }
+        let owned = OwnedRequest::new([&b"a"[..], b"b"].into_iter());
+        assert_eq!(owned.as_request().wire_around(1), None);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The way of a command: decode, look up, check, lock, execute, reply.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
 use super::blocking::serve_ready;
 use super::transaction;
+use smallvec::SmallVec;
+
 use crate::clock;
 use crate::command::{
     Blocked, Command, CommandError, Context, Flags, Outcome, Renames, Table, check_access, deny, table,
@@ -33,8 +35,26 @@ pub(super) struct Executor {
     pub(super) table: &'static Table,
     /// Nearly always none.
     renames: Renames,
-    /// The command that was found last: the next one is the same more often than not.
-    recent: Cell<Option<&'static Command>>,
+    recent: RefCell<Recent>,
+}
+
+/// The command that was found last, and its name as it was sent: the next one is the same more often than not.
+#[derive(Debug, Default)]
+struct Recent {
+    command: Option<&'static Command>,
+    name: SmallVec<[u8; 16]>,
+}
+
+impl Recent {
+    #[inline]
+    fn find(&self, name: &[u8]) -> Option<&'static Command> {
+        self.command.filter(|_| *self.name == *name)
+    }
+
+    fn set(&mut self, name: &[u8], command: &'static Command) {
+        self.name = SmallVec::from_slice(name);
+        self.command = Some(command);
+    }
 }
 
 /// Times commands. Commands in a row that are the same and fast are timed as one: reading the clock
@@ -152,7 +172,7 @@ impl Executor {
         let metrics = shared.metrics.register_worker(table.len());
         // Startup has checked them.
         let renames = Renames::new(&shared.config).unwrap_or_default();
-        Self { shared, metrics, table, renames, recent: Cell::new(None) }
+        Self { shared, metrics, table, renames, recent: RefCell::default() }
     }
 
     fn limits(&self, session: &Session) -> DecoderLimits {
@@ -399,16 +419,17 @@ impl Executor {
     #[inline]
     pub(super) fn find(&self, request: Request<'_>) -> Result<&'static Command, CommandError> {
         let name = request.arg(0);
-        let recent =
-            self.recent.get().filter(|recent| recent.spec.name.as_bytes().eq_ignore_ascii_case(name));
-        let found = match self.renames.is_empty() {
-            true => recent.or_else(|| self.table.find(name)),
-            false => self.renames.find(name),
+        let recent = self.recent.borrow().find(name);
+        let command = match recent {
+            Some(recent) => recent,
+            None => {
+                let Some(command) = self.renames.find(name) else {
+                    return Err(CommandError::unknown_command(name, request.args_from(1)));
+                };
+                self.recent.borrow_mut().set(name, command);
+                command
+            }
         };
-        let Some(command) = found else {
-            return Err(CommandError::unknown_command(name, request.args_from(1)));
-        };
-        self.recent.set(Some(command));
         let command = if command.spec.subcommands.is_empty() {
             command
         } else if let Some(name) = request.get(1) {
