@@ -15,6 +15,7 @@
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -31,8 +32,8 @@ use super::settings::RewriteStatistics;
 use super::shared::Shared;
 use super::storage::{Storage, StorageFile, append_all};
 
-/// The base is written in pieces of this size, or of one append if that is larger.
-const PIECE_BYTES: usize = 1 << 20;
+/// The base is written in pieces of this size, or of one append if that is larger. Whoever else wants the core gets it between them.
+const PIECE_BYTES: usize = 128 << 10;
 /// The base is synced whenever so much was written, so that the last sync is short.
 const SYNC_BYTES: u64 = 32 << 20;
 
@@ -195,7 +196,10 @@ impl Rewrite {
         if let Some(failure) = shared.latched() {
             return Err(abandoned(shared, failure.error.to_string()));
         }
-        self.base.write()
+        self.base.write()?;
+        // Where no core is idle, a worker thread would wait until this one has used up its slice.
+        thread::yield_now();
+        Ok(())
     }
 
     /// Puts the new base in the place of the old files. Answers its size in bytes.

@@ -18,6 +18,7 @@ mod live_counts;
 mod references;
 mod sealed;
 mod sealed_block;
+mod shared_deque;
 #[allow(clippy::module_inception, reason = "the folder is named after its main type")]
 mod stream;
 mod trim;

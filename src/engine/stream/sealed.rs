@@ -1,13 +1,12 @@
 //! The sealed blocks of a stream, in the order of their IDs.
 
-use std::collections::VecDeque;
-
 use super::block::Block;
 use super::block_ref::BlockRef;
 use super::blocks::Sweep;
 use super::id::StreamId;
 use super::live_counts::LiveCounts;
 use super::sealed_block::SealedBlock;
+use super::shared_deque::SharedDeque;
 
 /// So many blocks at most share a slot of the counts.
 const SLOT_BLOCKS_MAX: usize = 16;
@@ -32,7 +31,7 @@ struct Sealed {
 /// the cost is spread over the blocks that came or went since.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SealedBlocks {
-    blocks: VecDeque<Sealed>,
+    blocks: SharedDeque<Sealed>,
     counts: LiveCounts,
     /// Memory behind the blocks, in bytes.
     bytes: usize,
@@ -76,7 +75,8 @@ impl SealedBlocks {
     pub(super) fn count_before(&self, index: usize) -> u64 {
         let Some(last) = index.checked_sub(1) else { return 0 };
         let slot = self.blocks[last].slot;
-        let in_slot = self.blocks.range(..index).rev().take_while(|sealed| sealed.slot == slot);
+        let before = (0..index).rev().map(|index| &self.blocks[index]);
+        let in_slot = before.take_while(|sealed| sealed.slot == slot);
         self.counts.sum_before(slot as usize) + in_slot.map(|sealed| u64::from(sealed.live)).sum::<u64>()
     }
 
@@ -96,7 +96,8 @@ impl SealedBlocks {
 
     /// The last slot, or a new one when it is full. Slots are at most a quarter of the blocks, so that a `u32` is enough.
     fn slot_for_one_more(&mut self) -> usize {
-        let used = |slot| self.blocks.iter().rev().take_while(|sealed| sealed.slot as usize == slot).count();
+        let newest = (0..self.blocks.len()).rev().map(|index| &self.blocks[index]);
+        let used = |slot| newest.take_while(|sealed| sealed.slot as usize == slot).count();
         match self.counts.slots().checked_sub(1) {
             Some(slot) if used(slot) < SLOT_BLOCKS_MAX => slot,
             _ => {
@@ -172,7 +173,10 @@ impl SealedBlocks {
 
     /// Deletes an entry of the block at `index`; `false` when it has none of this ID.
     pub(super) fn delete(&mut self, index: usize, id: StreamId) -> bool {
-        let Some(sealed) = self.blocks.get_mut(index) else { return false };
+        if index >= self.blocks.len() {
+            return false;
+        }
+        let sealed = &mut self.blocks[index];
         let bytes_before = sealed.block.heap_bytes();
         if !sealed.block.delete(id) {
             return false;
@@ -193,48 +197,65 @@ impl SealedBlocks {
     /// Visits the blocks in order until `visit` says that it is enough, and does with each what it
     /// says. A block in which nothing is left goes. Whether what is behind them is to be visited.
     pub(super) fn sweep(&mut self, visit: &mut impl FnMut(BlockRef<'_>) -> Sweep) -> bool {
-        // Blocks that are kept move to the front over those that go, each once.
         let (mut kept, mut seen, mut goes_on) = (0, 0, true);
         let (settled_before, mut settled) = (self.settled, self.settled);
         while goes_on && seen < self.blocks.len() {
-            let sealed = &mut self.blocks[seen];
+            let sealed = &self.blocks[seen];
             let sweep = visit(sealed.block.as_ref());
             goes_on = sweep.goes_on();
-            let (bytes_before, live_before) = (sealed.block.heap_bytes(), sealed.live);
-            match &sweep {
-                Sweep::Drop => sealed.live = 0,
+            let (slot, bytes_before, live_before) = (sealed.slot, sealed.block.heap_bytes(), sealed.live);
+            let live = match &sweep {
+                Sweep::Drop => 0,
                 Sweep::Delete { chosen, .. } if !chosen.is_empty() => {
+                    let sealed = &mut self.blocks[seen];
                     sealed.block.delete_chosen(chosen);
-                    sealed.live = sealed.block.as_ref().live_u32();
+                    self.bytes = self.bytes - bytes_before + sealed.block.heap_bytes();
+                    sealed.block.as_ref().live_u32()
                 }
-                _ => {}
+                _ => live_before,
+            };
+            if live < live_before {
+                self.blocks[seen].live = live;
+                self.counts.subtract(slot as usize, u64::from(live_before - live));
             }
-            if sealed.live < live_before {
-                self.counts.subtract(sealed.slot as usize, u64::from(live_before - sealed.live));
-            }
-            if sealed.live == 0 {
-                self.bytes -= bytes_before;
+            if live == 0 {
+                self.bytes -= self.blocks[seen].block.heap_bytes();
                 settled -= usize::from(seen < settled_before && kept < settled);
             } else {
-                self.bytes = self.bytes - bytes_before + sealed.block.heap_bytes();
-                if sealed.live < live_before {
+                if live < live_before {
                     Self::unsettle(&mut settled, kept);
-                }
-                if kept < seen {
-                    self.blocks.swap(kept, seen);
                 }
                 kept += 1;
             }
             seen += 1;
         }
-        self.blocks.drain(kept..seen);
+        self.drop_emptied(seen, seen - kept);
         self.settled = settled;
         goes_on
     }
 
+    /// Drops those of the first `seen` blocks in which nothing is left, `count` of them.
+    fn drop_emptied(&mut self, seen: usize, count: usize) {
+        if count == 0 {
+            return;
+        }
+        // Those that stay move behind those that go; mostly they are there.
+        let (mut at, mut kept_at) = (seen, seen);
+        while kept_at > count {
+            at -= 1;
+            if self.blocks[at].live > 0 {
+                kept_at -= 1;
+                if at < kept_at {
+                    self.blocks.swap(at, kept_at);
+                }
+            }
+        }
+        self.blocks.drop_front(count);
+    }
+
     /// Memory behind the struct, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.bytes + self.blocks.capacity() * size_of::<Sealed>() + self.counts.heap_bytes()
+        self.bytes + self.blocks.heap_bytes() + self.counts.heap_bytes()
     }
 
     /// Memory that the counts of entries take, in bytes.
