@@ -11,6 +11,7 @@
 //! | [`command`] | the commands, one file and one declaration each |
 //! | [`state`] | what commands act on: the sharded keyspace, connections, the server as a whole |
 //! | [`acl`] | users and what they may do |
+//! | [`script`] | Lua: scripts, functions, what runs them |
 //! | [`log`] | the append-only file: writing it, and reading it back |
 //! | [`rdb`] | values in Redis's RDB format: DUMP's payloads, written and read |
 //! | [`protocol`] | requests decoded, replies encoded |
@@ -32,6 +33,7 @@ pub mod number;
 pub mod process;
 pub mod protocol;
 pub mod rdb;
+pub mod script;
 pub mod server;
 pub mod state;
 pub mod tls;

@@ -84,6 +84,30 @@ fn format_exponent(value: f64) -> String {
     format!("{mantissa}e{sign}{digits:0>2}")
 }
 
+/// A number with so many significant digits at most, as C's `%.14g` writes it.
+pub fn format_significant(value: f64, digits: usize) -> String {
+    if value.is_nan() {
+        return if value.is_sign_negative() { "-nan".into() } else { "nan".into() };
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf".into() } else { "-inf".into() };
+    }
+    let digits = digits.max(1);
+    // The exponent is the rounded number's.
+    let text = format!("{value:.*e}", digits - 1);
+    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let trim = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if exponent < -4 || exponent >= digits as i64 {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{}e{sign}{:02}", trim(mantissa), exponent.abs());
+    }
+    trim(&format!("{value:.*}", (digits as i64 - 1 - exponent).max(0) as usize))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +139,23 @@ mod tests {
             ("184467440737095516150", None),
         ] {
             assert_eq!(parse_u64(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn significant_digits() {
+        for (value, digits, expected) in [
+            (0.1, 14, "0.1"),
+            (1e15, 14, "1e+15"),
+            (99_999_999_999_999.9, 14, "1e+14"),
+            (123_456.789, 3, "1.23e+05"),
+            (-0.000_012_5, 14, "-1.25e-05"),
+            (0.000_125, 14, "0.000125"),
+            (0.0, 14, "0"),
+            (-0.0, 14, "-0"),
+            (1e300, 17, "1.0000000000000001e+300"),
+        ] {
+            assert_eq!(format_significant(value, digits), expected);
         }
     }
 

@@ -110,6 +110,12 @@ pub fn cpu_times() -> CpuTimes {
     }
 }
 
+/// CPU time that the process used, in seconds.
+pub fn cpu_clock_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
 /// Two neighbouring fields of a `stat` file, counted from behind the name in parentheses.
 fn cpu_seconds(stat: &str, at: usize) -> CpuSeconds {
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);

@@ -98,8 +98,15 @@ pub fn deny(
         Denied::Channel(at) => (LogReason::Channel, request.arg(at)),
     };
     let is_multi = session.transaction.is_some() || session.in_exec;
-    let context = if is_multi { LogContext::Multi } else { LogContext::TopLevel };
+    let context = match is_multi {
+        _ if session.in_script => LogContext::Lua,
+        true => LogContext::Multi,
+        false => LogContext::TopLevel,
+    };
     note(shared, &session.handle, reason, context, object, session.access.user().name());
+    if session.in_script {
+        return CommandError::NotPermittedInScript(denied);
+    }
     if session.in_exec {
         return CommandError::NotPermittedAnyMore(denied);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::metrics::WorkerMetrics;
 use crate::protocol::Reply;
+use crate::script::Callable;
 use crate::state::{Keys, Session, Shared, Waiter};
 use tokio::sync::oneshot;
 
@@ -33,6 +34,19 @@ pub enum Outcome {
     Blocked(Blocked),
     /// The queued commands of the transaction are to be executed.
     Exec,
+    /// A script or function is to be run, with the request's arguments from the fourth on.
+    Script(Box<ScriptCall>),
+}
+
+/// A script or function that is to be run.
+#[derive(Debug)]
+pub struct ScriptCall {
+    /// What is run.
+    pub callable: Callable,
+    /// How many of the arguments are keys.
+    pub keys: usize,
+    /// The command is one of those that only read.
+    pub is_read_only: bool,
 }
 
 /// A command that waits.

@@ -96,6 +96,17 @@ impl<'a> Dump<'a> {
         self.flush_if_large()
     }
 
+    /// Encodes a library of functions.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn push_library(&mut self, code: &[u8]) -> Result<(), LogError> {
+        let effects = self.command(b"FUNCTION", 3);
+        effects.arg(b"LOAD");
+        effects.arg(code);
+        self.flush_if_large()
+    }
+
     /// Hands on what is left.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::table::Command;
 use crate::acl::Denied;
+use crate::script::{KillRefusal, Kind};
 use crate::state::WrongType;
 
 /// A refusal. The text is the interface: clients compare it.
@@ -92,6 +93,8 @@ pub enum CommandError {
     NotPermittedChannel,
     /// What was queued in a transaction, and is refused now.
     NotPermittedAnyMore(Denied),
+    /// What a script's user may not do.
+    NotPermittedInScript(Denied),
     /// A transaction is discarded because of an error before.
     ExecAbort,
     /// A transaction is discarded since EXEC itself is refused.
@@ -106,12 +109,27 @@ pub enum CommandError {
     MisConf(String),
     /// The log is still being read.
     Loading,
+    /// A script, or a function, runs for too long.
+    Busy(Kind),
     /// Any other refusal, in words that stand where it is made: code and text.
     Other(&'static str),
     /// The same, with something in it that the client sent.
     Text(String),
     /// The same, with something in it that the client sent and that may be no text.
     Bytes(Vec<u8>),
+}
+
+impl From<KillRefusal> for CommandError {
+    fn from(refusal: KillRefusal) -> Self {
+        match refusal {
+            KillRefusal::NotBusy => Self::Other("NOTBUSY No scripts in execution right now."),
+            KillRefusal::Other(kind) => Self::Busy(kind),
+            KillRefusal::HasWritten => Self::Other(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either \
+                 wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
+            ),
+        }
+    }
 }
 
 impl From<WrongType> for CommandError {
@@ -215,6 +233,15 @@ impl CommandError {
                 )
                 .into_bytes();
             }
+            Self::NotPermittedInScript(denied) => match denied {
+                Denied::Command => "ERR The user executing the script can't run this command or subcommand",
+                Denied::Key(_) => {
+                    "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
+                }
+                Denied::Channel(_) => {
+                    "ERR The user executing the script can't publish to the channel mentioned in the command"
+                }
+            },
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             Self::ExecRefused(reason) => {
                 return concat(&[b"EXECABORT Transaction discarded because of: ", &reason.message()]);
@@ -226,6 +253,12 @@ impl CommandError {
                 let mut text = String::from("MISCONF Errors writing to the AOF file: ");
                 let _ = write!(text, "{cause}");
                 return text.into_bytes();
+            }
+            Self::Busy(Kind::Script) => {
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+            }
+            Self::Busy(Kind::Function) => {
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
             }
             Self::Loading => "LOADING Redis is loading the dataset in memory",
             Self::Other(text) => text,

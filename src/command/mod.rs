@@ -35,10 +35,12 @@ mod dump_tests;
 mod echo;
 mod entry;
 mod error;
+mod eval;
 mod exec;
 mod exists;
 mod expire;
 mod expiry;
+mod fcall;
 mod flush;
 mod function;
 mod get;
@@ -118,7 +120,7 @@ mod xsetid;
 mod xtrim;
 
 pub use access::{check_access, deny, find_faulty_users, load_users};
-pub use context::{Blocked, Context, Outcome};
+pub use context::{Blocked, Context, Outcome, ScriptCall};
 pub use dump::Dump;
 pub use error::CommandError;
 pub use renames::Renames;
@@ -155,11 +157,17 @@ const SPECS: &[&Spec] = &[
     &discard::SPEC,
     &restore::DUMP,
     &echo::SPEC,
+    &eval::EVAL,
+    &eval::EVAL_RO,
+    &eval::EVALSHA,
+    &eval::EVALSHA_RO,
     &exec::SPEC,
     &exists::EXISTS,
     &expire::EXPIRE,
     &expire::EXPIREAT,
     &ttl::EXPIRETIME,
+    &fcall::FCALL,
+    &fcall::FCALL_RO,
     &flush::FLUSHALL,
     &flush::FLUSHDB,
     &function::SPEC,

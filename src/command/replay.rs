@@ -66,6 +66,7 @@ impl<'r, 'k> Replay<'r, 'k> {
         for (_, shard) in self.keys.shards().iter_mut() {
             shard.dbs.iter_mut().for_each(crate::engine::Db::clear);
         }
+        drop(self.shared.scripting.flush_functions());
     }
 
     /// Has what stands in the log take effect.
@@ -79,10 +80,13 @@ impl<'r, 'k> Replay<'r, 'k> {
                 .apply_command(*request)
                 .map_err(|why| if why.starts_with(UNKNOWN_COMMAND) { why + WAY_OUT } else { why }),
             Recorded::Item(FileItem::Key(key)) => self.apply_key(key),
-            Recorded::Item(FileItem::Function(code)) => Err(format!(
-                "there is a function library, {}, and Millstream has no functions{WAY_OUT}",
-                library_name(&code).escape_ascii()
-            )),
+            Recorded::Item(FileItem::Function(code)) => {
+                self.shared.scripting.load_library(&code, false, true).map(drop).map_err(|text| {
+                    let name = library_name(&code).escape_ascii();
+                    let text = String::from_utf8_lossy(&text);
+                    format!("the function library {name} cannot be loaded: {text}{WAY_OUT}")
+                })
+            }
             // What a module keeps beside keys is of no use without the module.
             Recorded::Item(FileItem::ModuleData(_)) => Ok(()),
         }

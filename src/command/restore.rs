@@ -71,7 +71,7 @@ pub(super) const RESTORE_ASKING: Spec = Spec {
 };
 
 /// The longest string that a payload in the log may come to: whatever the server once accepted.
-const LOGGED_STRING_BYTES_MAX: usize = 1 << 40;
+pub(super) const LOGGED_STRING_BYTES_MAX: usize = 1 << 40;
 
 impl From<RdbError> for CommandError {
     fn from(error: RdbError) -> Self {

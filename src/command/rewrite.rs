@@ -1,11 +1,14 @@
 //! Writing the log anew, from a snapshot of the data, in a thread of its own.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::dump::Dump;
 use crate::log::{LogError, LogOperation, RewriteClaim, RewriteRefusal};
 use crate::state::{Shared, Snapshot};
+
+/// While a script takes long, it is looked at again after this.
+const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Begins to rewrite the log and returns. How it ends is told by [`crate::log::LogStatistics::rewrite`] and in the log output.
 ///
@@ -37,10 +40,28 @@ pub fn start_rewrite(shared: &Arc<Shared>) -> Result<(), RewriteRefusal> {
 pub(super) fn rewrite(shared: &Shared, claim: RewriteClaim) -> Result<(), LogError> {
     let started = Instant::now();
     let mut rewrite = claim.prepare()?;
-    let snapshot = Snapshot::take(&shared.store, || rewrite.switch().map(|_| ()))?;
+    let mut libraries = Vec::new();
+    let snapshot = loop {
+        let taken = Snapshot::take(&shared.store, || {
+            if shared.scripting.running.is_busy() {
+                return Err(None);
+            }
+            libraries = shared.scripting.library_codes();
+            rewrite.switch().map(|_| ()).map_err(Some)
+        });
+        match taken {
+            Ok(snapshot) => break snapshot,
+            Err(Some(error)) => return Err(error),
+            // The data are in the middle of a script that takes long.
+            Err(None) => std::thread::sleep(BUSY_INTERVAL),
+        }
+    };
     let (keys, locked) = (snapshot.len(), snapshot.locked);
     let mut sink = |effects: &_| rewrite.append(effects);
     let mut dump = Dump::new(&mut sink);
+    for code in libraries {
+        dump.push_library(&code)?;
+    }
     for (db, entry) in snapshot.into_entries() {
         dump.push(db, &entry)?;
     }

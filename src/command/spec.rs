@@ -44,6 +44,8 @@ bitflags! {
         const NO_ASYNC_LOADING = 1 << 14;
         /// Not within a transaction.
         const NO_MULTI = 1 << 15;
+        /// It has keys, but needs none.
+        const NO_MANDATORY_KEYS = 1 << 20;
         /// Its keys are found by looking at its arguments.
         const MOVABLEKEYS = 1 << 16;
         /// Allowed while a script runs for too long.
@@ -52,14 +54,14 @@ bitflags! {
         const ALL_SHARDS = 1 << 18;
         /// Executed at once within MULTI instead of queued. Ours, not shown.
         const UNQUEUED = 1 << 19;
-        /// It has keys, but needs none.
-        const NO_MANDATORY_KEYS = 1 << 20;
         /// It is for the server itself and its tests. COMMAND DOCS shows it, COMMAND INFO does not.
         const SYSCMD = 1 << 21;
         /// For servers of a cluster among each other.
         const ASKING = 1 << 23;
         /// Allowed to a subscriber that speaks RESP2. Ours, not shown.
         const SUBSCRIBED = 1 << 22;
+        /// It runs a script, which may take long. Ours, not shown.
+        const SCRIPT = 1 << 24;
     }
 }
 

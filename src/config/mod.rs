@@ -45,4 +45,5 @@ pub use setting::{
 };
 
 pub use store::Config;
+pub use syntax::split_arguments;
 pub use text::describe_io;

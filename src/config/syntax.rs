@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Splits a line into its arguments at white space. An argument may be quoted, wholly or from its middle on: between
 /// double quotes `\n`, `\r`, `\t`, `\b`, `\a`, `\xHH` and a backslash before any other byte are escapes, between single
 /// quotes only `\'` is. Gives `None` where a quote is not closed or its end is not the argument's end.
-pub(super) fn split_arguments(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub fn split_arguments(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut arguments = Vec::new();
     let mut rest = line;
     loop {

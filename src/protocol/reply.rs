@@ -137,6 +137,12 @@ impl Reply {
         self.buf.extend_from_slice(b"\r\n");
     }
 
+    /// `+text`; line ends within become spaces.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        self.buf.push(b'+');
+        self.push_line(text);
+    }
+
     /// `+OK`.
     pub fn ok(&mut self) {
         self.buf.extend_from_slice(b"+OK\r\n");
@@ -145,7 +151,12 @@ impl Reply {
     /// `-message`: an error with its code first (`ERR ...`). Line ends within become spaces.
     pub fn error(&mut self, message: &[u8]) {
         self.buf.push(b'-');
-        self.buf.extend(message.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
+        self.push_line(message);
+    }
+
+    /// Text that is to be one line, and its end.
+    fn push_line(&mut self, text: &[u8]) {
+        self.buf.extend(text.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }));
         self.buf.extend_from_slice(b"\r\n");
     }
 
@@ -245,23 +256,24 @@ impl Reply {
         }
     }
 
+    /// An integer of any size, by its digits.
+    pub fn big_number(&mut self, digits: &[u8]) {
+        if self.is_resp3() {
+            self.buf.push(b'(');
+            self.push_line(digits);
+        } else {
+            let digits: Vec<u8> =
+                digits.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }).collect();
+            self.bulk(&digits);
+        }
+    }
+
     /// A truth value: `#t` in RESP3, 1 or 0 in RESP2.
     pub fn boolean(&mut self, value: bool) {
         if self.is_resp3() {
             self.buf.extend_from_slice(if value { b"#t\r\n" } else { b"#f\r\n" });
         } else {
             self.integer(i64::from(value));
-        }
-    }
-
-    /// A number of any size, given by its digits: a big number in RESP3, a bulk string in RESP2.
-    pub fn big_number(&mut self, digits: &str) {
-        if self.is_resp3() {
-            self.buf.push(b'(');
-            self.buf.extend_from_slice(digits.as_bytes());
-            self.buf.extend_from_slice(b"\r\n");
-        } else {
-            self.bulk(digits.as_bytes());
         }
     }
 
@@ -273,9 +285,15 @@ impl Reply {
 
     /// Text for people: a verbatim string of format `txt` in RESP3, a bulk string in RESP2.
     pub fn verbatim(&mut self, text: &[u8]) {
+        self.verbatim_as(b"txt", text);
+    }
+
+    /// The same in a format of another name, of which three bytes are told.
+    pub fn verbatim_as(&mut self, format: &[u8], text: &[u8]) {
         if self.is_resp3() {
             self.header(b'=', text.len() as u64 + 4);
-            self.buf.extend_from_slice(b"txt:");
+            self.buf.extend((0..3).map(|at| format.get(at).copied().unwrap_or(b' ')));
+            self.buf.push(b':');
             self.buf.extend_from_slice(text);
             self.buf.extend_from_slice(b"\r\n");
         } else {

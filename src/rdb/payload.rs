@@ -59,11 +59,11 @@ pub(super) fn seal(start: usize, version: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(&checksum.to_le_bytes());
 }
 
-/// Reads a payload. What is compressed in it may come to strings of `string_bytes_max` bytes at most.
+/// What is before a payload's footer, and the footer's version.
 ///
 /// # Errors
-/// That its footer is wrong, or that it is not of the form that its type has.
-pub fn decode(payload: &[u8], string_bytes_max: usize) -> Result<Decoded, RdbError> {
+/// The footer is wrong, or of a version that is not known.
+pub(super) fn unseal(payload: &[u8]) -> Result<(&[u8], u16), RdbError> {
     let (sealed, checksum) = payload.split_last_chunk::<CHECKSUM_BYTES>().ok_or(RdbError::Footer)?;
     let (body, version) =
         sealed.split_last_chunk::<{ FOOTER_BYTES - CHECKSUM_BYTES }>().ok_or(RdbError::Footer)?;
@@ -71,6 +71,15 @@ pub fn decode(payload: &[u8], string_bytes_max: usize) -> Result<Decoded, RdbErr
     if version > VERSION_MAX || CRC64.checksum(sealed) != u64::from_le_bytes(*checksum) {
         return Err(RdbError::Footer);
     }
+    Ok((body, version))
+}
+
+/// Reads a payload. What is compressed in it may come to strings of `string_bytes_max` bytes at most.
+///
+/// # Errors
+/// That its footer is wrong, or that it is not of the form that its type has.
+pub fn decode(payload: &[u8], string_bytes_max: usize) -> Result<Decoded, RdbError> {
+    let (body, version) = unseal(payload)?;
     let mut reader = Reader::new(body, string_bytes_max);
     let kind = reader.byte()?;
     let mut value = decode_value(&mut reader, kind)?.ok_or(RdbError::Format("a value of no known type"))?;

@@ -122,6 +122,10 @@ fn expire_some(shared: &Shared, metrics: &WorkerMetrics, shard: usize) -> usize 
     let now_ms = clock::unix_ms();
     let mut keys = Keys::new(shared, metrics, Effects::new(), now_ms);
     keys.acquire(ShardSet::One(shard));
+    if shared.scripting.running.is_busy() {
+        // The data are in the middle of a script.
+        return 0;
+    }
     let mut expired = 0;
     for db in 0..shared.store.databases() {
         keys.db = db;

@@ -92,10 +92,14 @@ fn find_refusal(waiter: &Waiter) -> Option<CommandError> {
 }
 
 /// Tries a waiter again whose time has come, after those who came before it and whose time has come too. No shard is locked.
-pub(super) fn retry(keys: &mut Keys<'_>, waiter: &Waiter) {
+pub(super) fn retry(shared: &Shared, keys: &mut Keys<'_>, waiter: &Waiter) {
     let store = keys.store();
     let shards = waiter.keys.iter().map(|key| store.shard_of(&Key::new(key)));
     keys.acquire(shards.fold(ShardSet::None, ShardSet::with));
+    if shared.scripting.running.is_busy() {
+        // The data are in the middle of a script; whoever waits looks again then.
+        return;
+    }
     let now_ms = keys.now_ms;
     for key in &waiter.keys {
         let is_due = |other: &Waiter| other.retry.at_ms().is_some_and(|at_ms| at_ms <= now_ms);

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
 use super::blocking::serve_ready;
+use super::scripting::{self, ScriptRun, Turns};
 use super::transaction;
 use smallvec::SmallVec;
 
@@ -18,7 +19,8 @@ use crate::engine::Key;
 use crate::log::Effects;
 use crate::metrics::{LatencyEvent, WorkerMetrics};
 use crate::net::{Input, Progress};
-use crate::protocol::{Decoded, DecoderLimits, Protocol, Reply, Request, RequestDecoder};
+use crate::protocol::{Decoded, DecoderLimits, OwnedRequest, Protocol, Reply, Request, RequestDecoder};
+use crate::script::Kind;
 use crate::state::{Keys, PauseMode, ReplyMode, Session, ShardSet, Shared, SlowCommand, monitored_source};
 
 /// A batch stops for its replies to be sent when they have grown to this, in bytes.
@@ -101,6 +103,9 @@ impl Stopwatch {
     /// A command is about to be executed.
     #[inline]
     fn begin(&mut self, metrics: &WorkerMetrics, command: &Command) {
+        if command.spec.flags.contains(Flags::SCRIPT) {
+            return;
+        }
         if self.running != Some(command.index) {
             self.stop(metrics);
             self.running = Some(command.index);
@@ -111,12 +116,22 @@ impl Stopwatch {
     /// The command was executed. The time it took, in nanoseconds, if it was slow.
     #[inline]
     fn end(&mut self, metrics: &WorkerMetrics, command: &Command, config: &Config) -> Option<u64> {
+        // A script is timed by who runs it.
+        if command.spec.flags.contains(Flags::SCRIPT) {
+            return None;
+        }
         if command.spec.flags.contains(Flags::FAST) && !self.times_each {
             return None;
         }
         let ns = self.stop(metrics);
         self.configure(config);
         (ns >= self.noted_ns).then_some(ns)
+    }
+
+    /// A script was executed that took so many nanoseconds. Whether that is to be noted.
+    pub(super) fn end_script(&self, metrics: &WorkerMetrics, command: &Command, ns: u64) -> bool {
+        metrics.commands[command.index].add_time(1, ns, self.is_tracking);
+        ns >= self.noted_ns
     }
 
     /// Counts the time that has passed as the running command's, and returns it, in nanoseconds.
@@ -150,6 +165,8 @@ enum Step {
     Blocked(Blocked),
     /// A pause is in force: the request is to be tried again.
     Paused,
+    /// It is to be executed by [`Executor::execute_alone`]: it may take long.
+    Script,
 }
 
 /// What a batch ends with.
@@ -162,6 +179,10 @@ pub(super) enum BatchEnd {
     Blocked(Blocked),
     /// A pause is in force.
     Paused,
+    /// A request is to be executed by [`Executor::execute_alone`].
+    Script(OwnedRequest),
+    /// A script takes long.
+    Waiting,
     /// The connection is to be closed.
     Close,
 }
@@ -236,6 +257,11 @@ impl Executor {
                             decoder.reset();
                             break BatchEnd::Paused;
                         }
+                        Step::Script => {
+                            let request = decoder.request(input.bytes()).to_owned();
+                            input.consume(consumed);
+                            break BatchEnd::Script(request);
+                        }
                         Step::Next => input.consume(consumed),
                         Step::Blocked(blocked) => {
                             input.consume(consumed);
@@ -275,39 +301,75 @@ impl Executor {
         // Confirmations of subscriptions are heard by whoever wants to hear no replies, as messages are.
         let mut is_pushed = false;
         let step = match self.admit(session, keys.loading, request) {
+            Ok(Admission::Execute(command)) if may_run_script(session, command) => return Step::Script,
             Ok(Admission::Execute(command)) => {
                 is_pushed = command.spec.flags.contains(Flags::PUBSUB | Flags::SUBSCRIBED);
-                self.execute_admitted(session, keys, reply, request, command, stopwatch)
+                let admitted = Admitted { command, request, turns: None };
+                let step = self.execute_admitted(session, keys, reply, admitted, stopwatch);
+                step.unwrap_or_else(|error| self.fail(session, keys, reply, &error))
             }
-            Ok(Admission::Queue) => {
-                transaction::queue(session, request);
+            Ok(Admission::Queue(command)) => {
+                transaction::queue(session, request, command);
                 reply.simple("QUEUED");
                 Step::Next
             }
             Ok(Admission::Paused) => return Step::Paused,
-            Err(error) => {
-                if matches!(error, CommandError::ExecRefused(_)) {
-                    keys.release();
-                    session.set_transaction(None);
-                    session.unwatch(&self.shared.store);
-                } else if let Some(transaction) = &mut session.transaction {
-                    transaction.aborted = true;
-                }
-                self.refuse(reply, &error);
-                Step::Next
-            }
+            Err(error) => self.fail(session, keys, reply, &error),
         };
         if session.reply_mode != ReplyMode::On {
-            if !is_pushed {
-                reply.truncate(reply_start);
-            }
-            session.reply_mode = match session.reply_mode {
-                ReplyMode::SkipNext => ReplyMode::Skip,
-                ReplyMode::Skip => ReplyMode::On,
-                ReplyMode::On | ReplyMode::Off => session.reply_mode,
-            };
+            leave_out(session, reply, reply_start, is_pushed);
         }
         step
+    }
+
+    /// Answers a request that is refused; a refused EXEC is its transaction's end.
+    #[cold]
+    fn fail(
+        &self,
+        session: &mut Session,
+        keys: &mut Keys<'_>,
+        reply: &mut Reply,
+        error: &CommandError,
+    ) -> Step {
+        if matches!(error, CommandError::ExecRefused(_)) {
+            keys.release();
+            session.set_transaction(None);
+            session.unwatch(&self.shared.store);
+        } else if let Some(transaction) = &mut session.transaction {
+            transaction.aborted = true;
+        }
+        self.refuse(reply, error);
+        Step::Next
+    }
+
+    /// Executes a request that may run a script; it was admitted. `turns` lets others have theirs.
+    pub(super) fn execute_alone(
+        &self,
+        session: &mut Session,
+        request: Request<'_>,
+        reply: &mut Reply,
+        effects: Effects,
+        turns: &Turns,
+    ) -> Effects {
+        let shared = &*self.shared;
+        let mut keys = Keys::new(shared, &self.metrics, effects, clock::unix_ms());
+        keys.client_id = session.handle.id;
+        let mut stopwatch = Stopwatch::start(&shared.config);
+        let reply_start = reply.len();
+        let result = self.find(request).and_then(|command| {
+            let admitted = Admitted { command, request, turns: Some(turns) };
+            self.execute_admitted(session, &mut keys, reply, admitted, &mut stopwatch)
+        });
+        if let Err(error) = result {
+            self.fail(session, &mut keys, reply, &error);
+        }
+        if session.reply_mode != ReplyMode::On {
+            leave_out(session, reply, reply_start, false);
+        }
+        stopwatch.stop(&self.metrics);
+        let (effects, mark) = keys.finish();
+        session.mark = session.mark.join(mark);
+        effects
     }
 
     pub(super) fn refuse(&self, reply: &mut Reply, error: &CommandError) {
@@ -353,6 +415,9 @@ impl Executor {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::Other("ERR Replica can't interact with the keyspace"));
         }
+        if let Some(kind) = self.busy_kind(flags) {
+            return Err(self.reject(command, CommandError::Busy(kind)));
+        }
         if loading && !flags.contains(Flags::LOADING) {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::Loading);
@@ -366,7 +431,7 @@ impl Executor {
         }
         if session.transaction.is_some() && !flags.contains(Flags::UNQUEUED) {
             session.handle.last_command.store(command.index as u32, Relaxed);
-            return Ok(Admission::Queue);
+            return Ok(Admission::Queue(command));
         }
         Ok(Admission::Execute(command))
     }
@@ -495,10 +560,10 @@ impl Executor {
         session: &mut Session,
         keys: &mut Keys<'_>,
         reply: &mut Reply,
-        request: Request<'_>,
-        command: &Command,
+        admitted: Admitted<'_>,
         stopwatch: &mut Stopwatch,
-    ) -> Step {
+    ) -> Result<Step, CommandError> {
+        let Admitted { command, request, turns } = admitted;
         session.handle.last_command.store(command.index as u32, Relaxed);
         let is_about_queue = command.spec.flags.contains(Flags::UNQUEUED) && command.spec.keys.is_empty();
         let set = if is_about_queue {
@@ -512,23 +577,39 @@ impl Executor {
             keys.release();
         } else {
             keys.acquire(set);
+            // The script may have become busy while its shards were waited for.
+            if let Some(kind) = self.busy_kind(command.spec.flags) {
+                keys.release();
+                return Err(self.reject(command, CommandError::Busy(kind)));
+            }
         }
         let outcome = self.call(session, keys, reply, request, command, stopwatch);
         match outcome {
-            Some(Outcome::Blocked(blocked)) => return Step::Blocked(blocked),
+            Some(Outcome::Blocked(blocked)) => return Ok(Step::Blocked(blocked)),
             Some(Outcome::Exec) => {
-                transaction::execute(self, session, keys, reply, stopwatch);
+                transaction::execute(self, session, keys, reply, stopwatch, turns);
                 if let Some(tracking) = &mut session.tracking {
                     tracking.caching = None;
                 }
                 self.show_monitors(session, request, command);
+            }
+            Some(Outcome::Script(call)) => {
+                let run = ScriptRun { command, request, call: &call, turns };
+                scripting::execute(self, session, keys, reply, run, stopwatch);
             }
             Some(Outcome::Done) | None => {}
         }
         if !keys.ready.is_empty() {
             serve_ready(keys);
         }
-        Step::Next
+        Ok(Step::Next)
+    }
+
+    /// The kind of the script that runs for too long, unless a command with these flags may be executed all the same.
+    #[inline]
+    fn busy_kind(&self, flags: Flags) -> Option<Kind> {
+        let running = &self.shared.scripting.running;
+        if running.is_busy() && !flags.contains(Flags::ALLOW_BUSY) { running.kind() } else { None }
     }
 
     /// Calls a handler, counts the call, and writes its error; `None` then.
@@ -610,9 +691,12 @@ impl Executor {
     /// Shows a command to those who watch all commands.
     #[cold]
     fn show_monitors(&self, session: &Session, request: Request<'_>, command: &Command) {
-        let is_shown = !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN);
+        // Those that run scripts are flagged so, and shown all the same: before what they call.
+        let is_script = command.spec.flags.contains(Flags::SCRIPT);
+        let is_shown = is_script || !command.spec.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN);
         if is_shown && self.shared.monitors.is_on() {
-            let source = monitored_source(&session.handle.peer);
+            let source =
+                if session.in_script { "lua".into() } else { monitored_source(&session.handle.peer) };
             let args = redact(command, request);
             self.shared.monitors.show(clock::unix_us(), session.db, &source, args.into_iter());
         }
@@ -620,7 +704,7 @@ impl Executor {
 
     /// Notes that a command took long.
     #[cold]
-    fn note_time(&self, session: &Session, request: Request<'_>, command: &Command, ns: u64) {
+    pub(super) fn note_time(&self, session: &Session, request: Request<'_>, command: &Command, ns: u64) {
         let is_fast = command.spec.flags.contains(Flags::FAST);
         let event = if is_fast { LatencyEvent::FastCommand } else { LatencyEvent::Command };
         self.shared.latency.note(event, Duration::from_nanos(ns));
@@ -667,9 +751,38 @@ fn is_exec(command: &Command) -> bool {
     command.spec.flags.contains(Flags::UNQUEUED) && command.spec.name == "exec"
 }
 
+/// Whether a command runs a script, or queued commands of which one does.
+fn may_run_script(session: &Session, command: &Command) -> bool {
+    command.spec.flags.contains(Flags::SCRIPT)
+        || (session.transaction.as_ref().is_some_and(|transaction| transaction.has_script)
+            && is_exec(command))
+}
+
+/// Takes back the reply that a client does not want to hear.
+#[cold]
+fn leave_out(session: &mut Session, reply: &mut Reply, reply_start: usize, is_pushed: bool) {
+    if !is_pushed {
+        reply.truncate(reply_start);
+    }
+    session.reply_mode = match session.reply_mode {
+        ReplyMode::SkipNext => ReplyMode::Skip,
+        ReplyMode::Skip => ReplyMode::On,
+        ReplyMode::On | ReplyMode::Off => session.reply_mode,
+    };
+}
+
+/// A request that may be executed.
+#[derive(Clone, Copy)]
+struct Admitted<'a> {
+    command: &'a Command,
+    request: Request<'a>,
+    /// Lets others have theirs when it takes long.
+    turns: Option<&'a Turns>,
+}
+
 enum Admission<'a> {
     Execute(&'a Command),
-    Queue,
+    Queue(&'a Command),
     Paused,
 }
 
@@ -678,7 +791,7 @@ impl From<BatchEnd> for Progress {
         match end {
             BatchEnd::Exhausted => Self::Read,
             BatchEnd::Full => Self::Again,
-            BatchEnd::Blocked(_) | BatchEnd::Paused => Self::Wait,
+            BatchEnd::Blocked(_) | BatchEnd::Paused | BatchEnd::Script(_) | BatchEnd::Waiting => Self::Wait,
             BatchEnd::Close => Self::Close,
         }
     }

@@ -1,6 +1,6 @@
 //! The way of a command without sockets, for what counts its instructions (`benches/instructions`).
 
-use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -10,14 +10,14 @@ use super::worker::{Connection, Worker};
 use crate::acl::Access;
 use crate::clock;
 use crate::config::Config;
-use crate::log::{Effects, LogError};
+use crate::log::LogError;
 use crate::net::{Input, Service};
 use crate::protocol::RequestDecoder;
 use crate::state::{ClientHandle, Session, Shared};
 
 /// A worker and one connection of it, both served by the caller's own thread.
 pub struct Exercise {
-    worker: Worker,
+    worker: Rc<Worker>,
     connection: Connection,
     input: Input,
     output: Vec<u8>,
@@ -42,7 +42,7 @@ impl Exercise {
             waiting: None,
             connections: Arc::new(AtomicUsize::new(1)),
         };
-        let worker = Worker { executor: Executor::new(shared), effects: RefCell::new(Effects::new()) };
+        let worker = Worker::new(Executor::new(shared));
         Ok(Self { worker, connection, input: Input::default(), output: Vec::new() })
     }
 

@@ -8,6 +8,7 @@
 //! | `worker.rs` | a worker thread: its connections, and what they wait for |
 //! | `executor.rs` | a batch of requests: checks, locks, handlers |
 //! | `transaction.rs` | MULTI and EXEC |
+//! | `scripting.rs` | EVAL and FCALL, and who is served while a script takes long |
 //! | `blocking.rs` | blocked clients: who serves them, and how they stop waiting |
 //! | `background.rs` | what runs by the clock |
 //! | `supervisor.rs` | what systemd is told |
@@ -19,6 +20,7 @@ mod blocking;
 mod executor;
 mod exercise;
 mod loading;
+mod scripting;
 mod startup;
 mod supervisor;
 mod transaction;

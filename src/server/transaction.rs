@@ -3,15 +3,17 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::executor::{Executor, Stopwatch};
-use crate::command::Flags;
+use super::scripting::{self, ScriptRun, Turns};
+use crate::command::{Command, Flags, Outcome};
 use crate::config::settings;
 use crate::engine::Key;
 use crate::protocol::{Reply, Request};
 use crate::state::{Keys, Session, ShardSet};
 
 /// Puts a request at the end of the transaction.
-pub(super) fn queue(session: &mut Session, request: Request<'_>) {
+pub(super) fn queue(session: &mut Session, request: Request<'_>, command: &Command) {
     let Some(transaction) = &mut session.transaction else { return };
+    transaction.has_script |= command.spec.flags.contains(Flags::SCRIPT);
     let request = request.to_owned();
     transaction.bytes += request.heap_bytes();
     transaction.commands.push(request);
@@ -57,6 +59,7 @@ pub(super) fn execute(
     keys: &mut Keys<'_>,
     reply: &mut Reply,
     stopwatch: &mut Stopwatch,
+    turns: Option<&Turns>,
 ) {
     let commands = session.transaction.take().map(|transaction| transaction.commands).unwrap_or_default();
     reply.array(commands.len());
@@ -73,7 +76,11 @@ pub(super) fn execute(
                     executor.refuse(reply, &error);
                     continue;
                 }
-                executor.call(session, keys, reply, request, command, stopwatch);
+                let outcome = executor.call(session, keys, reply, request, command, stopwatch);
+                if let Some(Outcome::Script(call)) = outcome {
+                    let run = ScriptRun { command, request, call: &call, turns };
+                    scripting::execute(executor, session, keys, reply, run, stopwatch);
+                }
             }
             // It was found when it was queued, and the table does not change.
             Err(error) => reply.error(&error.message()),

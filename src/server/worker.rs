@@ -1,17 +1,18 @@
 //! A worker thread: its connections, each executed where it lives.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::Instant;
 
 use super::blocking::{deregister, retry};
 use super::executor::{BATCH_OUTPUT_BYTES_MAX, BatchEnd, Executor};
+use super::scripting::{self, FinishedScript, ScriptStacks, Started};
 use super::supervisor::Heartbeat;
 use super::transaction;
 use crate::acl::Access;
@@ -20,12 +21,15 @@ use crate::command::{Blocked, CommandError};
 use crate::config::settings;
 use crate::log::{Effects, FsyncPolicy, Planted, Position};
 use crate::net::{HandshakeError, Input, Progress, Service, Socket, serve, shake_hands};
-use crate::protocol::{Reply, RequestDecoder};
+use crate::protocol::{OwnedRequest, Reply, RequestDecoder};
 use crate::state::{ClientHandle, Keys, Mark, ReplyMode, ServedReply, Session, Shared, Unblock, Waiter};
 use crate::tls::TlsSetup;
 
 /// A timer for a blocked command runs for no longer than this, in milliseconds; then it is set again.
 const RETRY_MS_MAX: u64 = 60 * 60 * 1000;
+
+/// While a script runs for too long, what wants to change the data by the clock looks again after this.
+const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Under `appendfsync always` connections execute on while what they changed is not durable, up to so many bytes of the log; if the
 /// disk is slower than that, they wait.
@@ -60,14 +64,100 @@ pub(super) struct Connection {
 }
 
 pub(super) enum Waiting {
-    Blocked { blocked: Blocked, deadline: Option<Instant>, command: usize, since: std::time::Instant },
+    Blocked {
+        blocked: Blocked,
+        deadline: Option<Instant>,
+        command: usize,
+        since: std::time::Instant,
+    },
     Paused,
+    /// A script runs that takes long; what comes of it is sent when it has ended.
+    Script(oneshot::Receiver<FinishedScript>),
 }
 
 /// Serves the connections of one thread.
 pub(super) struct Worker {
     pub(super) executor: Executor,
     pub(super) effects: RefCell<Effects>,
+    pub(super) script_stacks: ScriptStacks,
+    /// Itself, for scripts that outlast the turn in which they began.
+    this: Weak<Self>,
+}
+
+impl Worker {
+    pub(super) fn new(executor: Executor) -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            executor,
+            effects: RefCell::new(Effects::new()),
+            script_stacks: ScriptStacks::default(),
+            this: this.clone(),
+        })
+    }
+
+    /// Executes the whole requests in `input`.
+    fn execute_all(&self, connection: &mut Connection, input: &mut Input, reply: &mut Reply) -> BatchEnd {
+        loop {
+            let end = self.executor.execute_batch(
+                &mut connection.session,
+                &mut connection.decoder,
+                input,
+                reply,
+                &mut self.effects.borrow_mut(),
+            );
+            let BatchEnd::Script(request) = end else { return end };
+            connection.waiting = self.run_script(connection, request, reply);
+            if connection.waiting.is_some() {
+                return BatchEnd::Waiting;
+            }
+            if reply.len() > BATCH_OUTPUT_BYTES_MAX {
+                return BatchEnd::Full;
+            }
+        }
+    }
+
+    /// Runs a request that may run a script. What is left to be done when it takes long.
+    fn run_script(
+        &self,
+        connection: &mut Connection,
+        request: OwnedRequest,
+        reply: &mut Reply,
+    ) -> Option<Waiting> {
+        let worker = self.this.upgrade()?;
+        let stand_in = connection.session.stand_in();
+        let session = std::mem::replace(&mut connection.session, stand_in);
+        match scripting::start(worker, session, request) {
+            Started::Finished(finished) => {
+                Self::take_back(connection, finished, reply.buffer_mut());
+                None
+            }
+            Started::Running(receiver) => Some(Waiting::Script(receiver)),
+        }
+    }
+
+    /// Gives a connection its session back after a script, and the reply.
+    fn take_back(connection: &mut Connection, finished: FinishedScript, output: &mut Vec<u8>) {
+        connection.session = finished.session;
+        output.extend_from_slice(&finished.reply);
+    }
+
+    /// Waits for a script that takes long.
+    async fn wait_script(&self, connection: &mut Connection, output: &mut Vec<u8>) {
+        let Some(Waiting::Script(receiver)) = &mut connection.waiting else { return };
+        let handle = connection.session.handle.clone();
+        let finished = loop {
+            tokio::select! {
+                biased;
+                finished = &mut *receiver => break finished.ok(),
+                () = handle.wake.notified() => if handle.is_killed() { break None },
+            }
+        };
+        connection.waiting = None;
+        match finished {
+            Some(finished) => Self::take_back(connection, finished, output),
+            // The session stays with the script, and is cleaned up with it.
+            None => connection.session.closing = true,
+        }
+    }
 }
 
 /// Runs a worker thread: serves what comes through `receiver` until that is closed and all
@@ -78,7 +168,7 @@ pub(super) async fn run(
     connections: Arc<AtomicUsize>,
     heartbeat: Heartbeat,
 ) {
-    let worker = Rc::new(Worker { executor: Executor::new(shared), effects: RefCell::new(Effects::new()) });
+    let worker = Worker::new(Executor::new(shared));
     let tasks = LocalSet::new();
     tasks
         .run_until(async {
@@ -287,6 +377,11 @@ impl Worker {
             } else {
                 None
             };
+            if self.shared().scripting.running.is_busy() {
+                // The data are in the middle of a script.
+                tokio::time::sleep(BUSY_INTERVAL).await;
+                continue;
+            }
             let Some(at_ms) = waiter.retry.at_ms().map(|at_ms| at_ms.max(paused_until_ms.unwrap_or(0)))
             else {
                 waiter.retry.nearer().await;
@@ -322,7 +417,7 @@ impl Worker {
         }
         let effects = self.effects.take();
         let mut keys = Keys::new(shared, &self.executor.metrics, effects, clock::unix_ms());
-        retry(&mut keys, waiter);
+        retry(shared, &mut keys, waiter);
         let (effects, mark) = keys.finish();
         self.effects.replace(effects);
         if shared.log().written() < mark.seen {
@@ -417,7 +512,7 @@ impl Service for Worker {
         }
         // What was sent to the client before its commands are executed comes before their replies.
         take_messages(&connection.session, output);
-        let session = &mut connection.session;
+        let session = &connection.session;
         let output_bytes_max = self
             .shared()
             .output_bytes_max()
@@ -425,13 +520,8 @@ impl Service for Worker {
         let mut reply =
             Reply::from_buffer(std::mem::take(output), session.protocol).with_limit(output_bytes_max);
         let reply_start = reply.len();
-        let end = self.executor.execute_batch(
-            session,
-            &mut connection.decoder,
-            input,
-            &mut reply,
-            &mut self.effects.borrow_mut(),
-        );
+        let end = self.execute_all(connection, input, &mut reply);
+        let session = &mut connection.session;
         let written = reply.len().saturating_sub(reply_start);
         let pending = session.handle.output_buffer.load(Relaxed) + written;
         session.handle.output_buffer.store(pending, Relaxed);
@@ -488,6 +578,7 @@ impl Service for Worker {
         match connection.waiting {
             Some(Waiting::Blocked { .. }) => self.wait_blocked(connection, output).await,
             Some(Waiting::Paused) => self.wait_paused(connection).await,
+            Some(Waiting::Script(_)) => self.wait_script(connection, output).await,
             None => {}
         }
         connection.session.handle.output_buffer.fetch_add(output.len().saturating_sub(start), Relaxed);

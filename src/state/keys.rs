@@ -80,6 +80,8 @@ pub struct Keys<'a> {
     log: &'a Log,
     metrics: &'a WorkerMetrics,
     set: ShardSet,
+    /// The set's shards are unlocked for a while.
+    is_suspended: bool,
     shards: LockedShards<'a>,
     effects: Effects,
     /// Among the effects are more than removals of keys whose time was up.
@@ -115,6 +117,7 @@ impl<'a> Keys<'a> {
             log,
             metrics,
             set: ShardSet::None,
+            is_suspended: false,
             shards: store.lock(&ShardSet::None),
             effects,
             has_own_effects: false,
@@ -142,6 +145,21 @@ impl<'a> Keys<'a> {
         self.set = set;
         for (_, shard) in self.shards.iter_mut() {
             self.mark.seen = self.mark.seen.max(shard.position);
+        }
+    }
+
+    /// Unlocks the shards for a while in which nobody may change the data (a script runs for too long), until
+    /// [`Self::resume`]; the effects stay.
+    pub fn suspend(&mut self) {
+        self.shards = self.store.lock(&ShardSet::None);
+        self.is_suspended = true;
+    }
+
+    /// Locks the shards again that [`Self::suspend`] unlocked.
+    pub fn resume(&mut self) {
+        if self.is_suspended {
+            self.shards = self.store.lock(&self.set);
+            self.is_suspended = false;
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Transaction {
     pub bytes: usize,
     /// One was refused: EXEC will be.
     pub aborted: bool,
+    /// One of them runs a script.
+    pub has_script: bool,
 }
 
 /// A key that the connection watches.
@@ -71,6 +73,8 @@ pub struct Session {
     pub transaction: Option<Transaction>,
     /// The commands being executed are a transaction's.
     pub in_exec: bool,
+    /// The commands being executed are a script's.
+    pub in_script: bool,
     /// Set when a watched key changed.
     pub watch_flag: WatchFlag,
     /// The keys it watches.
@@ -100,6 +104,7 @@ impl Session {
             access,
             transaction: None,
             in_exec: false,
+            in_script: false,
             watch_flag: Arc::new(AtomicBool::new(false)),
             watched: Vec::new(),
             reply_mode: ReplyMode::default(),
@@ -109,6 +114,14 @@ impl Session {
             mark: Mark::default(),
             subscriptions: None,
         }
+    }
+
+    /// What stands for the connection while this is lent to a script.
+    pub fn stand_in(&self) -> Self {
+        let mut session = Self::new(self.handle.clone(), self.access.clone(), self.authenticated);
+        session.protocol = self.protocol;
+        session.mark = self.mark;
+        session
     }
 
     /// Selects a database.

@@ -27,6 +27,7 @@ use crate::config::{AppendFsync, Config, Handle, MaxmemoryPolicy, SetRefusal, Se
 use crate::log::{FsyncPolicy, LoadProgress, Log, LogPaths, RecoverySettings};
 use crate::metrics::{LatencyMonitor, Metrics};
 use crate::process::{self, AllocatorBytes};
+use crate::script::Scripting;
 use crate::tls::{self, Tls, TlsError};
 
 /// Which commands CLIENT PAUSE holds back.
@@ -97,6 +98,8 @@ pub struct Shared {
     pub events: KeyEvents,
     /// Who may do what.
     pub users: Arc<Users>,
+    /// Scripts and functions.
+    pub scripting: Scripting,
     /// What is counted.
     pub metrics: Metrics,
     /// When the server started.
@@ -180,6 +183,7 @@ impl Shared {
             monitors,
             events: KeyEvents::default(),
             users: Arc::default(),
+            scripting: Scripting::default(),
             metrics: Metrics::default(),
             started: Instant::now(),
             started_ms: now_ms,

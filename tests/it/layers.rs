@@ -13,6 +13,7 @@ const LAYERS: &[&str] = &[
     "command",
     "state",
     "acl",
+    "script",
     "log",
     "rdb",
     "protocol",

@@ -28,6 +28,7 @@ mod protocol;
 mod pubsub;
 mod redis_files;
 mod rewrite;
+mod scripting;
 mod scripts;
 mod service;
 mod startup;

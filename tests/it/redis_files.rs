@@ -182,10 +182,6 @@ fn what_millstream_does_not_have_is_told_by_name() {
             "ZADD scores 1 a",
             "the key \"scores\" of database 2 holds a zset, a type that Millstream does not have",
         ),
-        (
-            "FUNCTION LOAD \"#!lua name=lib\\nredis.register_function('f', function() return 1 end)\"",
-            "there is a function library, lib, and Millstream has no functions",
-        ),
     ] {
         let mut redis = Server::start(Program::Redis, &["--appendonly", "yes"]);
         let mut client = redis.client();

@@ -109,7 +109,10 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         }
         (b"sleep", 3) => sleep(request.arg(2)),
         (b"quicklist-packed-threshold", 3) => {}
-        (b"set-disable-deny-scripts", 3) => {}
+        (b"set-disable-deny-scripts", 3) => {
+            let denies_nothing = request.arg(2) != b"0";
+            context.shared.scripting.denies_nothing.store(denies_nothing, Relaxed);
+        }
         _ => {
             let subcommand = request.arg(1).to_vec();
             return Err(CommandError::SubcommandSyntax { command: "debug", subcommand });
@@ -166,7 +169,7 @@ fn write_protocol(context: &mut Context<'_, '_>, kind: &[u8]) -> Result<Outcome,
         b"string" => reply.text("Hello World"),
         b"integer" => reply.integer(12345),
         b"double" => reply.double(3141.0 / 1000.0),
-        b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
+        b"bignum" => reply.big_number(b"1234567999999999999999999999999999999"),
         b"null" => reply.null(),
         b"array" => {
             reply.array(3);

@@ -1,10 +1,13 @@
 //! INFO's section on memory.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use super::Lines;
 use crate::command::context::Context;
 use crate::command::memory::figures::{self, MemoryFigures, difference};
 use crate::config::{Handle, settings};
 use crate::process;
+use crate::script::Figures;
 
 pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     let shared = context.shared;
@@ -26,7 +29,7 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("allocator_active", allocator.active);
     lines.field("allocator_resident", allocator.resident);
     write_sized(lines, "total_system_memory", system);
-    write_scripts(lines);
+    write_scripts(lines, &shared.scripting.figures);
     write_sized(lines, "maxmemory", maxmemory);
     lines.field("maxmemory_policy", config.render(settings::MAXMEMORY_POLICY.id()));
     lines.field("allocator_frag_ratio", ratio(allocator.active, used));
@@ -48,21 +51,24 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.zeros(&["lazyfree_pending_objects", "lazyfreed_objects"]);
 }
 
-/// There are no scripts.
-fn write_scripts(lines: &mut Lines) {
-    lines.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    lines.field("used_memory_lua_human", human(0));
-    lines.zeros(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-        "used_memory_vm_total",
-    ]);
-    lines.field("used_memory_vm_total_human", human(0));
-    lines.zeros(&["used_memory_functions", "used_memory_scripts"]);
-    lines.field("used_memory_scripts_human", human(0));
+/// What scripts and functions take.
+fn write_scripts(lines: &mut Lines, figures: &Figures) {
+    let load = |figure: &AtomicUsize| figure.load(Relaxed) as u64;
+    let (eval, functions) = (load(&figures.script_vm_bytes), load(&figures.function_vm_bytes));
+    let (scripts, libraries) = (load(&figures.script_bytes), load(&figures.library_bytes));
+    lines.field("used_memory_lua", eval);
+    lines.field("used_memory_vm_eval", eval);
+    lines.field("used_memory_lua_human", human(eval));
+    lines.field("used_memory_scripts_eval", scripts);
+    lines.field("number_of_cached_scripts", load(&figures.scripts));
+    lines.field("number_of_functions", load(&figures.functions));
+    lines.field("number_of_libraries", load(&figures.libraries));
+    lines.field("used_memory_vm_functions", functions);
+    lines.field("used_memory_vm_total", eval + functions);
+    lines.field("used_memory_vm_total_human", human(eval + functions));
+    lines.field("used_memory_functions", libraries);
+    lines.field("used_memory_scripts", scripts + libraries);
+    lines.field("used_memory_scripts_human", human(scripts + libraries));
 }
 
 /// A size, and the same for people to read.

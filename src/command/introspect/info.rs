@@ -152,8 +152,12 @@ fn write_number(reply: &mut Reply, name: &str, value: i64) {
 }
 
 fn flag_names(flags: Flags) -> Vec<String> {
-    let hidden =
-        Flags::ALL_SHARDS | Flags::UNQUEUED | Flags::SYSCMD | Flags::MAY_REPLICATE | Flags::SUBSCRIBED;
+    let hidden = Flags::ALL_SHARDS
+        | Flags::UNQUEUED
+        | Flags::SYSCMD
+        | Flags::MAY_REPLICATE
+        | Flags::SUBSCRIBED
+        | Flags::SCRIPT;
     let shown = flags.difference(hidden);
     shown.iter_names().map(|(name, _)| name.to_ascii_lowercase()).collect()
 }

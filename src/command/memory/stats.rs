@@ -4,6 +4,8 @@ use super::super::context::{Context, Outcome};
 use super::super::error::CommandError;
 use super::super::spec::{Flags, Group, Spec};
 use super::figures::{MemoryFigures, difference, percent, ratio};
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::protocol::Request;
 
 pub(super) const SPEC: Spec = Spec {
@@ -28,6 +30,7 @@ fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Com
     let used = figures.used();
     let net = used.saturating_sub(figures.startup);
     let allocator = figures.allocator;
+    let scripts = &context.shared.scripting.figures;
     let counts = [
         ("peak.allocated", figures.peak),
         ("total.allocated", used),
@@ -37,8 +40,8 @@ fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Com
         ("clients.normal", figures.clients),
         ("cluster.links", 0),
         ("aof.buffer", figures.log_buffer),
-        ("lua.caches", 0),
-        ("functions.caches", 0),
+        ("lua.caches", scripts.script_bytes.load(Relaxed) as u64),
+        ("functions.caches", scripts.library_bytes.load(Relaxed) as u64),
         ("overhead.total", figures.overhead()),
         ("keys.count", keys as u64),
         ("keys.bytes-per-key", net.checked_div(keys as u64).unwrap_or(0)),

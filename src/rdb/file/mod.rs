@@ -11,4 +11,5 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub(super) use reader::FUNCTION_OPCODE;
 pub use reader::{Content, FileCause, FileError, FileItem, FileKey, FileReader};

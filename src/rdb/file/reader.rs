@@ -32,6 +32,9 @@ mod opcode {
     pub(super) const END: u8 = 255;
 }
 
+/// The byte before a library of functions.
+pub(in crate::rdb) const FUNCTION_OPCODE: u8 = opcode::FUNCTION_2;
+
 /// What a key holds.
 #[derive(Debug)]
 pub enum Content {

@@ -26,6 +26,8 @@ pub(crate) enum Reply {
     Push(Vec<Reply>),
     /// Its text.
     Double(String),
+    /// Its digits.
+    BigNumber(String),
     Boolean(bool),
     Verbatim(Vec<u8>),
 }
@@ -127,6 +129,7 @@ fn decode_at(bytes: &[u8], at: &mut usize) -> Result<Option<Reply>, String> {
         b'-' => Reply::Error(value()),
         b':' => Reply::Integer(line[1..].parse().map_err(|_| format!("no integer: {line:?}"))?),
         b',' => Reply::Double(value()),
+        b'(' => Reply::BigNumber(value()),
         b'#' => Reply::Boolean(match line {
             "#t" => true,
             "#f" => false,
@@ -212,6 +215,7 @@ impl fmt::Display for Reply {
                 f.write_str("}")
             }
             Self::Double(text) => write!(f, ",{text}"),
+            Self::BigNumber(digits) => write!(f, "({digits}"),
             Self::Boolean(value) => f.write_str(if *value { "#t" } else { "#f" }),
             Self::Verbatim(text) => write!(f, "txt:\"{}\"", escape(text)),
         }
