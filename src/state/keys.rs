@@ -89,7 +89,7 @@ pub struct Keys<'a> {
     served: Vec<(oneshot::Sender<ServedReply>, ServedReply)>,
     mark: Mark,
     /// Keys that changed while clients track keys in broadcasting mode, each with the client that changed it last.
-    broadcasts: BTreeMap<Box<[u8]>, u64>,
+    broadcasts: Option<BTreeMap<Box<[u8]>, u64>>,
     /// The client whose command is executed; 0 for none.
     pub client_id: u64,
     /// The database that the connection has selected.
@@ -123,7 +123,7 @@ impl<'a> Keys<'a> {
             has_own_effects: false,
             served: Vec::new(),
             mark: Mark::default(),
-            broadcasts: BTreeMap::new(),
+            broadcasts: None,
             client_id: 0,
             db: 0,
             now_ms,
@@ -184,8 +184,8 @@ impl<'a> Keys<'a> {
     /// Hands the effects to the log, releases all shards, and sends blocked clients their replies.
     pub fn release(&mut self) {
         self.hand_over();
-        if !self.broadcasts.is_empty() {
-            self.shared.tracking.broadcast(&std::mem::take(&mut self.broadcasts));
+        if let Some(broadcasts) = self.broadcasts.take() {
+            self.shared.tracking.broadcast(&broadcasts);
         }
         if self.set != ShardSet::None {
             self.shards = self.store.lock(&ShardSet::None);
@@ -504,7 +504,7 @@ impl<'a> Keys<'a> {
             self.shared.tracking.invalidate(key.bytes, &readers, self.client_id);
         }
         if self.shared.tracking.is_broadcasting() && !self.replaying {
-            self.broadcasts.insert(key.bytes.into(), self.client_id);
+            self.broadcasts.get_or_insert_default().insert(key.bytes.into(), self.client_id);
         }
     }
 
