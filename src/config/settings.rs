@@ -85,7 +85,7 @@ settings! {
     ALWAYS_SHOW_LOGO: BooleanSetting = Setting::boolean("always-show-logo", "no").at_start();
 
     /// Whether files of the append-only log that a rewrite has made useless are kept.
-    AOF_DISABLE_AUTO_GC: BooleanSetting = Setting::boolean("aof-disable-auto-gc", "no").active();
+    AOF_DISABLE_AUTO_GC: BooleanSetting = Setting::boolean("aof-disable-auto-gc", "no");
 
     /// Whether a server starts from an append-only log whose last write is cut off, losing that write, rather
     /// than refuse to start.
@@ -99,7 +99,7 @@ settings! {
     AOF_REWRITE_INCREMENTAL_FSYNC: BooleanSetting = Setting::boolean("aof-rewrite-incremental-fsync", "yes");
 
     /// Whether the append-only log carries annotations of the time.
-    AOF_TIMESTAMP_ENABLED: BooleanSetting = Setting::boolean("aof-timestamp-enabled", "no").active();
+    AOF_TIMESTAMP_ENABLED: BooleanSetting = Setting::boolean("aof-timestamp-enabled", "no");
 
     /// Whether the base file of the append-only log is in RDB format.
     AOF_USE_RDB_PREAMBLE: BooleanSetting = Setting::boolean("aof-use-rdb-preamble", "yes");
@@ -551,10 +551,10 @@ settings! {
     SET_PROC_TITLE: BooleanSetting = Setting::boolean("set-proc-title", "yes").at_start();
 
     /// How SIGINT ends the server.
-    SHUTDOWN_ON_SIGINT: FlagsSetting = Setting::flags("shutdown-on-sigint", "default").active();
+    SHUTDOWN_ON_SIGINT: FlagsSetting = Setting::flags("shutdown-on-sigint", "default");
 
     /// How SIGTERM ends the server.
-    SHUTDOWN_ON_SIGTERM: FlagsSetting = Setting::flags("shutdown-on-sigterm", "default").active();
+    SHUTDOWN_ON_SIGTERM: FlagsSetting = Setting::flags("shutdown-on-sigterm", "default");
 
     /// Seconds that a shutdown waits for replicas that lag behind; 0 does not wait.
     SHUTDOWN_TIMEOUT: IntegerSetting = Setting::integer("shutdown-timeout", "10", 0, INT_MAX);

@@ -193,3 +193,23 @@ fn arrows_upwards_and_sideways_are_faults() {
         assert_eq!(find_fault(importer, imported).is_some(), is_fault, "{importer} {imported}");
     }
 }
+
+/// A setting that is marked as active changes what the server does: some code must read it.
+#[test]
+fn active_settings_are_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    list_sources(&root, &mut files);
+    let declarations = root.join("config/settings.rs");
+    files.retain(|file| *file != declarations);
+    let code: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let words: std::collections::HashSet<&str> =
+        code.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+    let text = strip_comments(&fs::read_to_string(&declarations).unwrap());
+    let active = text.split(';').filter(|declaration| declaration.contains(".active()"));
+    let names: Vec<&str> =
+        active.filter_map(|declaration| declaration.split_once(": ")?.0.split_whitespace().last()).collect();
+    assert!(names.len() > 50, "only {} were found", names.len());
+    let unread: Vec<&&str> = names.iter().filter(|name| !words.contains(**name)).collect();
+    assert!(unread.is_empty(), "active, but read nowhere: {unread:?}");
+}
