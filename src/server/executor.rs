@@ -12,7 +12,8 @@ use smallvec::SmallVec;
 
 use crate::clock;
 use crate::command::{
-    Blocked, Command, CommandError, Context, Flags, Outcome, Renames, Table, check_access, deny, table,
+    Blocked, Categories, Command, CommandError, Context, Flags, Outcome, Renames, Table, check_access, deny,
+    table,
 };
 use crate::config::{Config, settings};
 use crate::engine::Key;
@@ -672,19 +673,51 @@ impl Executor {
     ) {
         let flags = command.spec.flags;
         let Some(tracking) = &mut session.tracking else { return };
+        let is_script = command.spec.categories.contains(Categories::SCRIPTING);
         if flags.contains(Flags::READONLY)
             && !flags.contains(Flags::PUBSUB)
+            && !is_script
             && tracking.tracker.remembers(tracking.caching)
         {
-            let keys_max = self.shared.config.integer(settings::TRACKING_TABLE_MAX_KEYS) as u64;
-            for at in command.key_positions(request) {
-                keys.track(&Key::new(request.arg(at)), session.handle.id, keys_max);
+            if session.in_script {
+                tracking.script_reads = true;
+            } else {
+                self.track(session, keys, request, command);
             }
         }
+        let Some(tracking) = &mut session.tracking else { return };
         // What CLIENT CACHING said holds for one command, or for a transaction.
         let is_client = command.parent.is_some_and(|parent| parent.name == "client");
-        if session.transaction.is_none() && !session.in_exec && !is_client {
+        if session.transaction.is_none() && !session.in_exec && !is_client && !is_script {
             tracking.caching = None;
+        }
+    }
+
+    /// Remembers that a connection has read the keys of a script that read anything, whichever keys that was, as Redis does.
+    #[cold]
+    pub(super) fn note_script_tracked(
+        &self,
+        session: &mut Session,
+        keys: &mut Keys<'_>,
+        request: Request<'_>,
+        command: &Command,
+    ) {
+        let Some(tracking) = &mut session.tracking else { return };
+        if std::mem::take(&mut tracking.script_reads) {
+            self.track(session, keys, request, command);
+        }
+        if let Some(tracking) = &mut session.tracking
+            && !session.in_exec
+        {
+            tracking.caching = None;
+        }
+    }
+
+    /// Remembers that a connection has read a command's keys.
+    fn track(&self, session: &Session, keys: &mut Keys<'_>, request: Request<'_>, command: &Command) {
+        let keys_max = self.shared.config.integer(settings::TRACKING_TABLE_MAX_KEYS) as u64;
+        for at in command.key_positions(request) {
+            keys.track(&Key::new(request.arg(at)), session.handle.id, keys_max);
         }
     }
 

@@ -176,6 +176,9 @@ pub(super) fn execute(
         keys.effects().end_transaction();
     }
     caller.take_back(session);
+    if session.tracking.is_some() {
+        executor.note_script_tracked(session, keys, request, command);
+    }
     match result {
         Ok(Ended::Well) => {}
         Ok(Ended::WithCountedError) => counters.failed.add(1),

@@ -54,6 +54,8 @@ pub struct SessionTracking {
     pub tracker: Arc<Tracker>,
     /// What CLIENT CACHING said of the next command.
     pub caching: Option<bool>,
+    /// The script that runs has read something.
+    pub script_reads: bool,
 }
 
 /// A connection's state.
@@ -167,7 +169,7 @@ impl Session {
         handle.tracking_broken.store(false, Relaxed);
         handle.tracking_broadcast.store(tracker.options.broadcast, Relaxed);
         handle.tracking_redirect.store(tracker.options.redirect.unwrap_or(0), Relaxed);
-        self.tracking = Some(Box::new(SessionTracking { tracker, caching: None }));
+        self.tracking = Some(Box::new(SessionTracking { tracker, caching: None, script_reads: false }));
     }
 
     /// Tracks no keys any more.
