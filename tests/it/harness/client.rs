@@ -210,7 +210,12 @@ impl Client {
         self.stream.set_patience(left)?;
         let len = self.received.len();
         self.received.resize(len + 64 * 1024, 0);
-        let result = self.stream.read(&mut self.received[len..]);
+        let result = loop {
+            let result = self.stream.read(&mut self.received[len..]);
+            if !matches!(&result, Err(error) if error.kind() == ErrorKind::Interrupted) {
+                break result;
+            }
+        };
         if left.is_zero() {
             self.stream.set_patience(PATIENCE)?;
         }
