@@ -32,4 +32,4 @@ pub use host::{Ended, Host, HostCall};
 pub use library::{FunctionInfo, LibraryInfo};
 pub use running::{KillRefusal, Kind, Running, RunningScript};
 pub use scripting::{Arguments, Callable, Figures, RestorePolicy, Script, Scripting};
-pub use shebang::ScriptFlags;
+pub use shebang::{ScriptFlags, flags_of_script};

@@ -80,6 +80,11 @@ pub(super) fn parse_script(code: &[u8]) -> Result<(ScriptFlags, &[u8]), Vec<u8>>
     Ok((flags, &code[end..]))
 }
 
+/// The flags that a script's first line tells, if it can be understood.
+pub fn flags_of_script(code: &[u8]) -> Option<ScriptFlags> {
+    parse_script(code).ok().map(|(flags, _)| flags)
+}
+
 /// A library's name, and what is left of it for Lua.
 ///
 /// # Errors

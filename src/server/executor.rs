@@ -427,7 +427,7 @@ impl Executor {
             self.metrics.commands[command.index].rejected.add(1);
             return Err(CommandError::Other("ERR Command not allowed inside a transaction"));
         }
-        if self.shared.paused.load(Relaxed) && self.is_paused(session, command) {
+        if self.shared.paused.load(Relaxed) && self.is_paused(session, command, request) {
             return Ok(Admission::Paused);
         }
         if session.transaction.is_some() && !flags.contains(Flags::UNQUEUED) {
@@ -519,7 +519,7 @@ impl Executor {
         Ok(command)
     }
 
-    fn is_paused(&self, session: &Session, command: &Command) -> bool {
+    fn is_paused(&self, session: &Session, command: &Command, request: Request<'_>) -> bool {
         let mut pause = self.shared.pause.lock();
         let Some(current) = *pause else { return false };
         if clock::unix_ms() >= current.until_ms {
@@ -532,7 +532,10 @@ impl Executor {
             // CLIENT is let through, so that a pause can be ended.
             PauseMode::All => command.parent.is_none_or(|parent| parent.name != "client"),
             PauseMode::Write => {
-                self.flags_of(session, command).intersects(Flags::WRITE | Flags::MAY_REPLICATE)
+                let tells_no_writes = command.spec.flags.contains(Flags::SCRIPT)
+                    && scripting::tells_no_writes(&self.shared, command, request);
+                !tells_no_writes
+                    && self.flags_of(session, command).intersects(Flags::WRITE | Flags::MAY_REPLICATE)
             }
         }
     }

@@ -24,8 +24,10 @@ use super::worker::Worker;
 use crate::command::{Command, CommandError, Flags, Group, ScriptCall, check_access};
 use crate::config::settings;
 use crate::protocol::{OwnedRequest, Protocol, Reply, Request};
-use crate::script::{Arguments, Callable, Ended, Host, HostCall, Kind, RunningScript, ScriptFlags};
-use crate::state::{Keys, Session};
+use crate::script::{
+    Arguments, Callable, Ended, Host, HostCall, Kind, RunningScript, ScriptFlags, flags_of_script,
+};
+use crate::state::{Keys, Session, Shared};
 
 /// Lua calls itself up to 200 times through C, each time with buffers of 8 KiB at most; and commands need room too. What is
 /// not used is never taken from the system.
@@ -202,6 +204,17 @@ pub(super) fn execute(
     }
 }
 
+/// Whether a script or function says of itself that it does not write.
+pub(super) fn tells_no_writes(shared: &Shared, command: &Command, request: Request<'_>) -> bool {
+    let what = request.get(1).unwrap_or_default();
+    let flags = match command.spec.name {
+        "eval" => flags_of_script(what),
+        "evalsha" => shared.scripting.find(what).map(|script| script.flags),
+        _ => shared.scripting.find_function(what).map(|function| function.flags()),
+    };
+    flags.is_some_and(|flags| flags.contains(ScriptFlags::NO_WRITES))
+}
+
 fn kind_of(callable: &Callable) -> Kind {
     match callable {
         Callable::Script(_) => Kind::Script,
@@ -297,14 +310,13 @@ impl ScriptHost<'_, '_> {
         if self.session.access.is_restricted() {
             self.executor.check_access(self.session, command, request)?;
         }
-        if flags.contains(Flags::WRITE) {
-            if self.is_read_only {
-                let text = "ERR Write commands are not allowed from read-only scripts.";
-                return reject(CommandError::Other(text));
-            }
-            if let Some(failure) = self.executor.shared.log().latched() {
-                return reject(CommandError::MisConf(failure.reason()));
-            }
+        if self.is_read_only && flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE) {
+            return reject(CommandError::Other("ERR Write commands are not allowed from read-only scripts."));
+        }
+        if flags.contains(Flags::WRITE)
+            && let Some(failure) = self.executor.shared.log().latched()
+        {
+            return reject(CommandError::MisConf(failure.reason()));
         }
         let running = &self.executor.shared.scripting.running;
         if flags.contains(Flags::DENYOOM) && self.is_out_of_memory && !running.has_written() {

@@ -62,7 +62,11 @@ fn find_keys(request: Request<'_>) -> Result<(OwnedRequest, Vec<(usize, KeyFlags
         return Err(CommandError::Other("ERR Invalid number of arguments specified for command"));
     }
     let keys = command.find_keys(asked.as_request());
-    let keys = keys.ok_or(CommandError::Other("ERR Invalid arguments specified for command"))?;
+    let keys = match keys {
+        // Without keys it is of the right form too.
+        None if command.spec.flags.contains(Flags::NO_MANDATORY_KEYS) => Vec::new(),
+        keys => keys.ok_or(CommandError::Other("ERR Invalid arguments specified for command"))?,
+    };
     Ok((asked, keys))
 }
 
