@@ -276,6 +276,7 @@ fn a_script_that_has_written_is_not_killed_and_not_seen_half() {
     let mut server = Server::millstream(&["--worker-threads", "4", "--busy-reply-threshold", "20"]);
     let mut blocked = server.client();
     blocked.send("XREAD BLOCK 0 STREAMS s $");
+    await_true("it waits", || server.client().call("INFO clients").to_string().contains("blocked_clients:1"));
     // It ends by itself, after a time in which others were refused.
     let script = "redis.call('xadd', 's', '1-1', 'a', 'b') for i = 1, 300000000 do end redis.call('xadd', 's', '2-1', 'a', 'b') return 'done'";
     let mut running = keep_busy(&server, &["EVAL", script, "0"]);
