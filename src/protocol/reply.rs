@@ -201,7 +201,9 @@ impl Reply {
     /// A bulk string that holds an entry's ID.
     #[inline]
     pub fn stream_id(&mut self, id: StreamId) {
-        self.id_bulk(&IdBulk::new(id));
+        let mut text = [0; StreamId::TEXT_BYTES_MAX];
+        let len = id.write_text(&mut text);
+        self.bulk(&text[..len]);
     }
 
     /// The same, where it is on the wire already.
