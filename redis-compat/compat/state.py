@@ -12,13 +12,15 @@ TIMES = ("seen-time", "active-time")
 
 
 def describe(port: int) -> dict[str, dict[str, object]]:
-    """Returns what is under each key: its time to live, and of a stream its entries, groups, consumers and pending entries."""
+    """Returns what is under each key: its time to live, of a string its value, and of a stream its entries, groups, consumers and pending entries."""
     with Wire(port) as wire:
         return {key: _describe_key(wire, key) for key in sorted(wire.call("KEYS", "*"))}
 
 
 def _describe_key(wire: Wire, key: str) -> dict[str, object]:
     found: dict[str, object] = {"type": wire.call("TYPE", key), "ttl": wire.call("PTTL", key)}
+    if found["type"] == "string":
+        found["value"] = wire.call("GET", key)
     if found["type"] == "stream":
         info = _by_name(wire.call("XINFO", "STREAM", key, "FULL", "COUNT", "0"))
         info["groups"] = {group["name"]: group for group in map(_describe_group, info["groups"])}

@@ -50,7 +50,7 @@ class Wire:
         if length < 0:
             return None
         if kind == b"$":
-            return self._file.read(length + 2)[:-2].decode()
+            return self._file.read(length + 2)[:-2].decode(errors="backslashreplace")
         if kind == b"*":
             return [self._read() for _ in range(length)]
         raise WireError(f"no reply begins with {kind!r}")
