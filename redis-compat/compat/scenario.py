@@ -52,7 +52,7 @@ def run_scenario(run: SuiteRun, scenario: Scenario, binary: Path, is_oracle: boo
         if name not in got:
             run.results.append(TestResult(test_id, Outcome.FAILED, "the scenario did not come to this step"))
         elif got[name] != value:
-            run.results.append(TestResult(test_id, Outcome.FAILED, "\n".join(_differences(name, value, got[name]))))
+            run.results.append(TestResult(test_id, Outcome.FAILED, "\n".join(differences(name, value, got[name]))))
         else:
             run.results.append(TestResult(test_id, Outcome.PASSED))
     names = [name for name, _ in expected["steps"]]
@@ -116,9 +116,10 @@ def _as_redis_8_6_tells(value: object, told: object) -> object:
     return value
 
 
-def _differences(path: str, wanted: object, got: object) -> list[str]:
+def differences(path: str, wanted: object, got: object) -> list[str]:
+    """Tells where two values differ, a line for each place."""
     if isinstance(wanted, dict) and isinstance(got, dict):
         names = sorted(wanted.keys() | got.keys())
         absent = "(none)"
-        return [line for name in names for line in _differences(f"{path} > {name}", wanted.get(name, absent), got.get(name, absent))]
+        return [line for name in names for line in differences(f"{path} > {name}", wanted.get(name, absent), got.get(name, absent))]
     return [] if wanted == got else [f"{path}: expected {json.dumps(wanted)}, but it is {json.dumps(got)}"]

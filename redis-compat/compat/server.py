@@ -22,8 +22,9 @@ class Server:
     The options are redis-server's, so that any server that takes them can be put under test.
     """
 
-    def __init__(self, binary: Path) -> None:
+    def __init__(self, binary: Path, options: list[str] | None = None) -> None:
         self._binary = binary
+        self._options = options or []
         self._directory = tempfile.TemporaryDirectory(prefix="redis-compat-")
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -51,7 +52,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         command = [str(self._binary), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._directory.name]
-        command += ["--save", "", "--enable-debug-command", "yes"]
+        command += ["--save", "", "--enable-debug-command", "yes", *self._options]
         with self._log_path().open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + START_SECONDS_MAX

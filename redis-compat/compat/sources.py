@@ -62,6 +62,26 @@ def fetch_redis_py(version: str, settings: dict, cache: Path, python: Path) -> P
     return _unpack(sdist, settings["sdist_sha256"], cache / f"redis-py-{version}")
 
 
+def fetch_package(settings: dict, cache: Path) -> Path:
+    """Returns the directory of a Debian package's unpacked files. The package is not installed; what vouches for it is apt's check against the signed index."""
+    name, version = settings["package"], settings["version"]
+    target = cache / f"{name}-{version}"
+    done = target / ".unpacked"
+    if done.exists():
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    downloads = target / "downloads"
+    downloads.mkdir(parents=True)
+    trouble = f"the package {name} could not be fetched from Debian's suite {settings['debian_suite']}"
+    _apt_get("deb", settings["debian_suite"], cache / f"apt-{name}", ["download", name], downloads, trouble)
+    found = list(downloads.glob(f"{name}_{version}*.deb"))
+    if len(found) != 1:
+        raise SourceError(f"{trouble} in version {version}: there is {[path.name for path in downloads.iterdir()]}")
+    _run(["dpkg-deb", "--extract", found[0], target], trouble)
+    done.touch()
+    return target
+
+
 def pinned_version(requirements: Path, package: str) -> str:
     """Returns the version that the requirements file pins for `package`."""
     for line in requirements.read_text().splitlines():
@@ -72,20 +92,26 @@ def pinned_version(requirements: Path, package: str) -> str:
 
 
 def _apt_get_source(settings: dict, apt: Path, downloads: Path) -> None:
-    """Downloads the upstream tarball of a Debian source package into `downloads`.
+    """Downloads the upstream tarball of a Debian source package into `downloads`."""
+    trouble = f"the source package of redis could not be fetched from Debian's suite {settings['debian_suite']}"
+    _apt_get("deb-src", settings["debian_suite"], apt, ["source", "--download-only", "--tar-only", settings["source_package"]], downloads, trouble)
+
+
+def _apt_get(kind: str, suite: str, apt: Path, command: list[str], downloads: Path, trouble: str) -> None:
+    """Runs an apt-get that downloads something of a Debian suite into `downloads`; `kind` is of the line in apt's sources: `deb` or `deb-src`.
 
     apt works on lists and settings of its own in the directory `apt`, so the system's sources and lists stay as they are.
     apt checks the file against the archive's signed index before it hands it over.
     """
     if shutil.which("apt-get") is None:
-        raise SourceError("apt-get is needed: redis is fetched as Debian's source package")
+        raise SourceError("apt-get is needed: what Debian has is fetched with it")
     keyring = next((path for path in KEYRINGS if path.exists()), None)
     if keyring is None:
         raise SourceError("the package debian-archive-keyring is missing")
     for directory in ("lists/partial", "archives/partial", "etc"):
         (apt / directory).mkdir(parents=True, exist_ok=True)
     sources = apt / "etc" / "sources.list"
-    sources.write_text(f"deb-src [signed-by={keyring}] {_debian_mirror()} {settings['debian_suite']} main\n")
+    sources.write_text(f"{kind} [signed-by={keyring}] {_debian_mirror()} {suite} main\n")
     options = {
         "Dir::Etc::SourceList": sources,
         "Dir::Etc::SourceParts": "/dev/null",
@@ -99,10 +125,9 @@ def _apt_get_source(settings: dict, apt: Path, downloads: Path) -> None:
     apt_get = ["apt-get", "--quiet=2"]
     for name, value in options.items():
         apt_get += ["-o", f"{name}={value}"]
-    trouble = f"the source package of redis could not be fetched from Debian's suite {settings['debian_suite']}"
     # Without the option, apt-get takes an archive that it cannot reach for a warning, and goes on with the lists it had.
     _run([*apt_get, "update", "--error-on=any"], trouble)
-    _run([*apt_get, "source", "--download-only", "--tar-only", settings["source_package"]], trouble, cwd=downloads)
+    _run([*apt_get, *command], trouble, cwd=downloads)
 
 
 def _debian_mirror() -> str:

@@ -130,7 +130,7 @@ fn read(
     for (key_at, start, count) in ready {
         let key = request.arg(key_at);
         write_stream_head(reply, key);
-        if let Some(stream) = keys.find_stream(&Key::new(key))? {
+        if let Some(stream) = keys.find_stream_for_write(&Key::new(key))? {
             write_range(reply, stream, (start, StreamId::MAX), Order::Ascending, count, |_| {});
         }
     }
@@ -149,7 +149,7 @@ fn write_within(
     let mut streams = 0;
     for &(key_at, start, count) in ready {
         let key = request.arg(key_at);
-        let Some(stream) = keys.find_stream(&Key::new(key))? else { continue };
+        let Some(stream) = keys.find_stream_for_write(&Key::new(key))? else { continue };
         let part = parts.len();
         budget.write(&mut parts, |reply| write_stream_head(reply, key));
         let count = count.unwrap_or(u64::MAX);

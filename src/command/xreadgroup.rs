@@ -214,7 +214,7 @@ fn deliver_new(
     let key = Key::new(names.key);
     let now_ms = keys.now_ms;
     let count = arguments.count.unwrap_or(u64::MAX);
-    let Some(stream) = keys.find_stream(&key)? else { return Ok(false) };
+    let Some(stream) = keys.find_stream_for_write(&key)? else { return Ok(false) };
     let mut claimed = match claim_idle_ms_min {
         Some(idle_ms_min) => {
             let count = count.min(budget.entries_left());
@@ -345,7 +345,7 @@ fn deliver_again(
     (count, budget): (Option<u64>, &mut Budget),
 ) -> Result<bool, CommandError> {
     let now_ms = keys.now_ms;
-    let Some(stream) = keys.find_stream(&Key::new(names.key))? else { return Ok(false) };
+    let Some(stream) = keys.find_stream_for_write(&Key::new(names.key))? else { return Ok(false) };
     let Some(group) = stream.groups().find(names.group) else { return Ok(false) };
     let pending: Vec<PendingEntry> = match after.next() {
         Some(start) => group

@@ -104,9 +104,6 @@ impl Stopwatch {
     /// A command is about to be executed.
     #[inline]
     fn begin(&mut self, metrics: &WorkerMetrics, command: &Command) {
-        if command.spec.flags.contains(Flags::SCRIPT) {
-            return;
-        }
         if self.running != Some(command.index) {
             self.stop(metrics);
             self.running = Some(command.index);
@@ -117,10 +114,6 @@ impl Stopwatch {
     /// The command was executed. The time it took, in nanoseconds, if it was slow.
     #[inline]
     fn end(&mut self, metrics: &WorkerMetrics, command: &Command, config: &Config) -> Option<u64> {
-        // A script is timed by who runs it.
-        if command.spec.flags.contains(Flags::SCRIPT) {
-            return None;
-        }
         if command.spec.flags.contains(Flags::FAST) && !self.times_each {
             return None;
         }
@@ -129,10 +122,27 @@ impl Stopwatch {
         (ns >= self.noted_ns).then_some(ns)
     }
 
-    /// A script was executed that took so many nanoseconds. Whether that is to be noted.
-    pub(super) fn end_script(&self, metrics: &WorkerMetrics, command: &Command, ns: u64) -> bool {
+    /// The command found the script that it is to run, which is timed by who runs it.
+    fn leave_to_script(&mut self) {
+        self.running = None;
+        self.calls = 0;
+        self.since = Instant::now();
+    }
+
+    /// A script was executed that ran since then. The time it took, in nanoseconds, if that is to be noted.
+    pub(super) fn end_script(
+        &mut self,
+        metrics: &WorkerMetrics,
+        command: &Command,
+        since: Instant,
+    ) -> Option<u64> {
+        self.stop(metrics);
+        let now = Instant::now();
+        let ns = now.duration_since(since).as_nanos() as u64;
         metrics.commands[command.index].add_time(1, ns, self.is_tracking);
-        ns >= self.noted_ns
+        // What comes next has not begun yet.
+        self.since = now;
+        (ns >= self.noted_ns).then_some(ns)
     }
 
     /// Counts the time that has passed as the running command's, and returns it, in nanoseconds.
@@ -637,7 +647,9 @@ impl Executor {
         stopwatch.begin(&self.metrics, command);
         let result = (command.spec.handler)(&mut context, request);
         let counters = &self.metrics.commands[command.index];
-        if let Some(ns) = stopwatch.end(&self.metrics, command, &self.shared.config) {
+        if matches!(result, Ok(Outcome::Script(_))) {
+            stopwatch.leave_to_script();
+        } else if let Some(ns) = stopwatch.end(&self.metrics, command, &self.shared.config) {
             self.note_time(session, request, command, ns);
         }
         self.metrics.commands_processed.add(1);

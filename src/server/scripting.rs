@@ -198,8 +198,7 @@ pub(super) fn execute(
             reply.error(&line);
         }
     }
-    let ns = since.elapsed().as_nanos() as u64;
-    if stopwatch.end_script(&executor.metrics, command, ns) {
+    if let Some(ns) = stopwatch.end_script(&executor.metrics, command, since) {
         executor.note_time(session, request, command, ns);
     }
 }
