@@ -125,7 +125,7 @@ pub use dump::Dump;
 pub use error::CommandError;
 pub use renames::Renames;
 pub use replay::{Replay, library_name, uncounted};
-pub use rewrite::start_rewrite;
+pub use rewrite::{follow_appendonly, start_rewrite};
 pub use spec::{
     ArgKind, Argument, BeginSearch, Categories, FindKeys, FindOwnKeys, Flags, Group, Handler, KeyFlags,
     KeySpec, Spec,

@@ -159,11 +159,9 @@ fn waitaof(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         ));
     }
     // In a transaction the writes before it are not in the log yet.
-    let is_durable = if wants_local && !context.session.in_exec {
-        log.sync_all().is_ok()
-    } else {
-        log.is_enabled() && !context.session.in_exec && log.durable() >= log.appended()
-    };
+    let is_there = log.is_enabled() && !log.awaits_base() && !context.session.in_exec;
+    let is_durable =
+        is_there && if wants_local { log.sync_all().is_ok() } else { log.durable() >= log.appended() };
     context.reply.array(2);
     context.reply.integer(i64::from(is_durable));
     context.reply.integer(0);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::context::{Context, Outcome};
 use super::error::CommandError;
 use super::spec::{Argument, Categories, Flags, Group, Spec};
-use crate::log::LogError;
+use crate::log::{LogError, LogStatistics};
 use crate::protocol::Request;
 use crate::state::Shared;
 
@@ -62,7 +62,19 @@ pub(super) const LASTSAVE: Spec = Spec {
 
 const NO_LOG: CommandError =
     CommandError::Other("ERR There is no append-only file to sync: appendonly is no");
+const NOT_WHOLE: CommandError = CommandError::Other(
+    "ERR The append-only file was switched on and is not whole yet: its first rewrite has not ended",
+);
 const IN_PROGRESS: CommandError = CommandError::Other("ERR Background save already in progress");
+
+/// Whether there is a log that is worth a sync.
+fn check_log(shared: &Shared) -> Result<(), CommandError> {
+    match shared.log().statistics() {
+        LogStatistics { is_enabled: false, .. } => Err(NO_LOG),
+        LogStatistics { awaits_base: true, .. } => Err(NOT_WHOLE),
+        _ => Ok(()),
+    }
+}
 
 /// Makes durable what was changed before the call.
 fn sync(shared: &Shared) -> Result<(), Arc<LogError>> {
@@ -74,9 +86,7 @@ fn sync(shared: &Shared) -> Result<(), Arc<LogError>> {
 
 fn save(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, CommandError> {
     let shared = context.shared;
-    if !shared.log().is_enabled() {
-        return Err(NO_LOG);
-    }
+    check_log(shared)?;
     if shared.saving.load(Relaxed) {
         return Err(IN_PROGRESS);
     }
@@ -93,9 +103,7 @@ fn bgsave(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome
         Some(_) => return Err(CommandError::Syntax),
     }
     let shared = context.shared;
-    if !shared.log().is_enabled() {
-        return Err(NO_LOG);
-    }
+    check_log(shared)?;
     if shared.saving.swap(true, Relaxed) {
         return Err(IN_PROGRESS);
     }

@@ -76,6 +76,13 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         );
         return Err(CommandError::Other("ERR Errors trying to SHUTDOWN. Check logs."));
     }
+    // Redis asks neither for NOSAVE here: only FORCE gives up what is in memory alone.
+    if shared.log().awaits_base() && !options.force {
+        tracing::warn!(
+            "SHUTDOWN is refused: the append-only file was switched on and its first rewrite has not ended. SHUTDOWN FORCE ends the server all the same"
+        );
+        return Err(CommandError::Other("ERR Errors trying to SHUTDOWN. Check logs."));
+    }
     shared.shutdown.notify_one();
     // Whoever asked for it is answered by the connection's end.
     context.session.closing = true;

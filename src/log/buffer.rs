@@ -94,16 +94,29 @@ pub(super) struct Buffer {
     end: Position,
     /// The database that the log's reader is in at the end; `None` before the first effect.
     db: Option<usize>,
-    /// The log takes nothing any more: positions go on, bytes are dropped.
-    is_closed: bool,
+    intake: Intake,
+}
+
+/// What becomes of what is appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Intake {
+    /// It is kept until it is written.
+    #[default]
+    Open,
+    /// There is no log: it is dropped, and positions stay where they are.
+    Off,
+    /// The log has failed for good, or was closed: it is dropped, and positions go on, so that they never become durable.
+    Failed,
 }
 
 impl Buffer {
     /// Takes effects over. See [`super::Log::append`].
     pub(super) fn append(&mut self, effects: &Effects) -> Position {
         let Some((first_db, last_db)) = effects.dbs() else { return self.end };
-        if self.is_closed {
-            self.end.0 += effects.len() as u64;
+        if self.intake != Intake::Open {
+            if self.intake == Intake::Failed {
+                self.end.0 += effects.len() as u64;
+            }
             return self.end;
         }
         let before = self.chunks.bytes.len();
@@ -121,7 +134,7 @@ impl Buffer {
 
     /// Adds a chunk without commands, whose line tells how far the file is durable.
     pub(super) fn append_empty_chunk(&mut self) -> Position {
-        if !self.is_closed {
+        if self.intake != Intake::Failed {
             self.chunks.begin_chunk();
             self.end.0 += CHUNK_LINE_BYTES as u64;
         }
@@ -131,7 +144,7 @@ impl Buffer {
     /// Has all that is appended from now on written to the next file, and answers the position at which that begins; `None` when the
     /// log takes nothing any more. What is there must be taken before the next switch.
     pub(super) fn switch(&mut self) -> Option<Position> {
-        if self.is_closed {
+        if self.intake != Intake::Open {
             return None;
         }
         debug_assert!(!self.has_switch(), "one switch at a time");
@@ -162,7 +175,34 @@ impl Buffer {
     /// Drops the content, and all that is appended from now on.
     pub(super) fn close(&mut self) {
         self.chunks = Chunks::default();
-        self.is_closed = true;
+        self.intake = Intake::Failed;
+    }
+
+    /// A buffer that takes nothing, since there is no log.
+    pub(super) fn off() -> Self {
+        Self::off_at(Position::START)
+    }
+
+    /// A buffer that takes nothing, behind what was appended before.
+    pub(super) fn off_at(end: Position) -> Self {
+        Self { end, intake: Intake::Off, ..Self::default() }
+    }
+
+    /// Takes what is appended from now on, for a file that holds nothing yet.
+    pub(super) fn open(&mut self) {
+        debug_assert!(self.chunks.bytes.is_empty(), "what is there is for another file");
+        self.db = None;
+        self.intake = Intake::Open;
+    }
+
+    /// Takes nothing more; the content stays, to be written.
+    pub(super) fn stop(&mut self) {
+        self.intake = Intake::Off;
+    }
+
+    /// The position behind everything that was appended.
+    pub(super) fn end(&self) -> Position {
+        self.end
     }
 }
 
@@ -268,5 +308,20 @@ mod tests {
         let mut chunks = Chunks::default();
         buffer.take(&mut chunks);
         assert!(chunks.bytes.is_empty());
+    }
+
+    #[test]
+    fn a_buffer_that_is_off_stays_where_it_is() {
+        let mut buffer = Buffer::default();
+        let end = buffer.append(&effects_of(0, b"A"));
+        buffer.stop();
+        assert_eq!((buffer.append(&effects_of(0, b"B")), buffer.switch()), (end, None));
+        let mut chunks = Chunks::default();
+        assert_eq!(buffer.take(&mut chunks), end);
+        assert!(chunks.bytes.ends_with(b"$1\r\nA\r\n"), "what came before is there");
+        buffer.open();
+        check(&mut buffer, &[effects_of(0, b"C")], &[b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$1\r\nC\r\n"]);
+        let mut off = Buffer::off();
+        assert_eq!(off.append(&effects_of(0, b"A")), Position::START);
     }
 }

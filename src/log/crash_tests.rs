@@ -20,6 +20,11 @@ struct History {
 }
 
 impl History {
+    fn promise_all(&mut self) {
+        self.written = self.batches.len();
+        self.durable = self.batches.len();
+    }
+
     /// Compares with what was recovered, and goes on from there.
     #[track_caller]
     fn check(&mut self, texts: Vec<String>, survival: Survival, context: &str) {
@@ -59,20 +64,52 @@ enum Step {
     Writing { rewrite: Box<Rewrite>, batches: usize, written: usize },
 }
 
+/// What a log goes through besides appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Workload {
+    Appends,
+    Rewrites,
+    /// Rewrites, and the log switched off and on.
+    Switches,
+}
+
 impl Step {
+    fn begin(&mut self, claim: RewriteClaim, history: &History) {
+        let Ok(mut rewrite) = claim.prepare() else { return };
+        if rewrite.switch().is_ok() {
+            let (rewrite, batches) = (Box::new(rewrite), history.batches.len());
+            *self = Self::Writing { rewrite, batches, written: 0 };
+        }
+    }
+
+    /// Switches the log off, or on; a rewrite that goes on goes on writing what nobody wants.
+    fn switch(&mut self, log: &Log, storage: &FaultStorage, history: &mut History) {
+        if !log.is_enabled() {
+            log.switch_on(storage, test_paths()).unwrap();
+            let claim = log.claim_rewrite().expect("a log that begins has neither failed nor a rewrite");
+            // What is dropped here comes late for the log that was on before.
+            let mut step = Self::None;
+            step.begin(claim, history);
+            *self = step;
+            return;
+        }
+        let was_whole = !log.awaits_base();
+        if log.switch_off().is_ok() && was_whole {
+            history.promise_all();
+        }
+        assert!(!log.is_enabled() && !log.is_recording() && log.latched().is_none());
+        assert!(log.durable() == log.appended() && log.written() == log.appended());
+    }
+
     /// Does a bit of the rewrite; the answer is whether the log is still good for appends.
     fn advance(&mut self, log: &Log, history: &mut History, random: &mut fastrand::Rng) {
         match std::mem::take(self) {
             Self::None => {
                 let claim = match log.claim_rewrite() {
-                    Err(RewriteRefusal::Failed(_)) => return,
+                    Err(RewriteRefusal::Failed(_) | RewriteRefusal::NoLog) => return,
                     claim => claim.expect("the one before is dropped"),
                 };
-                let Ok(mut rewrite) = claim.prepare() else { return };
-                if rewrite.switch().is_ok() {
-                    let (rewrite, batches) = (Box::new(rewrite), history.batches.len());
-                    *self = Self::Writing { rewrite, batches, written: 0 };
-                }
+                self.begin(claim, history);
             }
             Self::Writing { mut rewrite, batches, written } if written < batches => {
                 let until = random.usize(written + 1..=batches);
@@ -89,7 +126,15 @@ impl Step {
             }
             Self::Writing { rewrite, batches, .. } => {
                 let failures = log.statistics().rewrite.consecutive_failures;
-                if rewrite.finish().is_ok() {
+                // It may be that of a log that is off, or was.
+                let is_wanted = rewrite.is_wanted();
+                let is_done = rewrite.finish().is_ok();
+                assert!(is_wanted || !is_done);
+                if !is_wanted {
+                    return;
+                }
+                if is_done {
+                    assert!(log.is_enabled() && !log.awaits_base());
                     history.written = history.written.max(batches);
                     history.durable = history.durable.max(batches);
                     assert_eq!(log.statistics().rewrite.consecutive_failures, 0);
@@ -122,7 +167,7 @@ fn live(
     history: &mut History,
     survival: Survival,
     random: &mut fastrand::Rng,
-    with_rewrites: bool,
+    workload: Workload,
     context: &str,
 ) {
     let (texts, result) = recover_texts(storage, &test_paths());
@@ -139,8 +184,11 @@ fn live(
         LogSettings { policy: FsyncPolicy::Always, sync_interval: std::time::Duration::from_secs(3600) };
     let Ok(log) = Log::start(storage, recovered, settings) else { return };
     let mut rewrite = Step::None;
-    for _ in 0..if with_rewrites { 24 } else { 12 } {
-        if with_rewrites && random.bool() {
+    for _ in 0..if workload == Workload::Appends { 12 } else { 24 } {
+        if workload == Workload::Switches && random.u8(..6) == 0 {
+            rewrite.switch(&log, storage, history);
+        }
+        if workload != Workload::Appends && random.bool() {
             rewrite.advance(&log, history, random);
         }
         let mut effects = Effects::new();
@@ -186,14 +234,17 @@ fn live(
             assert!(log.durable() >= position);
         }
         assert!(log.written() >= position);
+        if !log.is_enabled() || log.awaits_base() {
+            continue;
+        }
         history.written = history.batches.len();
         if log.durable() >= position {
             history.durable = history.batches.len();
         }
     }
-    if random.bool() && log.close().is_ok() {
-        history.written = history.batches.len();
-        history.durable = history.batches.len();
+    let is_whole = log.is_enabled() && !log.awaits_base();
+    if random.bool() && log.close().is_ok() && is_whole {
+        history.promise_all();
     }
     // A log that is not closed here is closed when it is dropped, which the storage has seen when it is restarted: more is
     // there than was promised, which is no fault.
@@ -202,7 +253,7 @@ fn live(
 /// Three lives: the first is cut at its operation `cut`, the second at one that chance chooses, the third is whole.
 ///
 /// Without a fault the disk is full after `cut` times [`FREE_BYTES_STEP`] in the first life.
-fn check(seed: u64, cut: u64, fault: Option<Fault>, survival: Survival, with_rewrites: bool) -> bool {
+fn check(seed: u64, cut: u64, fault: Option<Fault>, survival: Survival, workload: Workload) -> bool {
     let context = format!("seed {seed}, {fault:?} at operation {cut}, {survival:?}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut history = History::default();
@@ -211,7 +262,7 @@ fn check(seed: u64, cut: u64, fault: Option<Fault>, survival: Survival, with_rew
         Some(fault) => storage.fail_operation(storage.operations() + cut, fault),
         None => storage.set_free_bytes(Some(cut * FREE_BYTES_STEP)),
     }
-    live(&storage, &mut history, Survival::Written, &mut random, with_rewrites, &context);
+    live(&storage, &mut history, Survival::Written, &mut random, workload, &context);
     let was_reached = match fault {
         Some(_) => storage.operations() > cut + 2,
         None => cut * FREE_BYTES_STEP < 4000,
@@ -219,10 +270,10 @@ fn check(seed: u64, cut: u64, fault: Option<Fault>, survival: Survival, with_rew
 
     let storage = storage.restart(survival, seed);
     storage.fail_operation(random.u64(..30), Fault::PowerOff);
-    live(&storage, &mut history, survival, &mut random, with_rewrites, &format!("{context}, second life"));
+    live(&storage, &mut history, survival, &mut random, workload, &format!("{context}, second life"));
 
     let storage = storage.restart(survival, seed);
-    live(&storage, &mut history, survival, &mut random, with_rewrites, &format!("{context}, third life"));
+    live(&storage, &mut history, survival, &mut random, workload, &format!("{context}, third life"));
     let storage = storage.restart(survival, seed);
     let (texts, result) = recover_texts(&storage, &test_paths());
     let recovered = result.unwrap_or_else(|error| panic!("{context}, at the end: {error}"));
@@ -238,7 +289,7 @@ fn seeds() -> u64 {
     wanted.map_or(4, |seeds| seeds.parse().expect("MILLSTREAM_CAMPAIGN_SEEDS is a number"))
 }
 
-fn check_all_cuts(with_rewrites: bool) {
+fn check_all_cuts(workload: Workload) {
     let faults = [Some(Fault::PowerOff), Some(Fault::Error(EIO)), Some(Fault::Torn(ENOSPC)), None];
     let mut lives = 0;
     let survivals = [Survival::Written, Survival::Synced, Survival::Chance, Survival::Chance];
@@ -247,7 +298,7 @@ fn check_all_cuts(with_rewrites: bool) {
             for seed in 0..seeds() {
                 let seed = seed * 10 + index as u64;
                 let mut cut = 0;
-                while check(seed, cut, fault, survival, with_rewrites) {
+                while check(seed, cut, fault, survival, workload) {
                     cut += 1;
                 }
                 assert!(cut > 10, "the workload has operations to cut at");
@@ -260,10 +311,15 @@ fn check_all_cuts(with_rewrites: bool) {
 
 #[test]
 fn what_was_acknowledged_survives_every_cut() {
-    check_all_cuts(false);
+    check_all_cuts(Workload::Appends);
 }
 
 #[test]
 fn what_was_acknowledged_survives_every_cut_of_a_rewrite() {
-    check_all_cuts(true);
+    check_all_cuts(Workload::Rewrites);
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_cut_of_a_log_that_is_switched() {
+    check_all_cuts(Workload::Switches);
 }

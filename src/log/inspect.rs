@@ -70,7 +70,7 @@ pub fn inspect(
     visit: &mut dyn FnMut(&Path, Recorded<'_>),
 ) -> Result<Option<Inspection>, LogError> {
     let Some(manifest) = Manifest::load(storage, paths)? else {
-        check_no_orphans(storage, paths)?;
+        check_no_orphans(storage, paths, &Manifest::default())?;
         return Ok(None);
     };
     let named: Vec<ManifestFile> = manifest.base.iter().chain(&manifest.increments).cloned().collect();

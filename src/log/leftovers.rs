@@ -37,6 +37,10 @@ pub(super) fn remove_history(
     sync_dir(storage, paths)?;
     let mut next = manifest.clone();
     next.history.clear();
+    if next == Manifest::default() {
+        // A manifest has to name something.
+        return Ok(());
+    }
     next.store(storage, paths)?;
     *manifest = next;
     Ok(())
@@ -46,21 +50,48 @@ pub(super) fn remove_history(
 fn remove_unfinished(storage: &dyn Storage, paths: &LogPaths, manifest: &Manifest) -> Result<(), LogError> {
     let dir = paths.append_dir();
     let names = storage.list(&dir).map_err(|error| LogError::system(LogOperation::List, &dir, error))?;
-    let mut unfinished: Vec<&String> = names.iter().filter(|name| paths.is_temporary(name)).collect();
+    let temporary = names.iter().filter(|name| paths.is_temporary(name));
+    let later = find_unnamed(storage, paths, manifest, &names)?;
+    remove_all(storage, paths, &temporary.chain(later).collect::<Vec<_>>())
+}
+
+/// Removes a base or an increment that was made but did not get into the manifest, which names files.
+pub(super) fn remove_unnamed(
+    storage: &dyn Storage,
+    paths: &LogPaths,
+    manifest: &Manifest,
+) -> Result<(), LogError> {
+    let dir = paths.append_dir();
+    let names = storage.list(&dir).map_err(|error| LogError::system(LogOperation::List, &dir, error))?;
+    remove_all(storage, paths, &find_unnamed(storage, paths, manifest, &names)?)
+}
+
+/// The bases and increments among the files that were made but did not get into the manifest.
+fn find_unnamed<'a>(
+    storage: &dyn Storage,
+    paths: &LogPaths,
+    manifest: &Manifest,
+    names: &'a [String],
+) -> Result<Vec<&'a String>, LogError> {
+    let mut unnamed = Vec::new();
     // With a later increment the manifest is not the last one (somebody has put an old one there), and what looks like a leftover is not.
     if find_later_increment(storage, paths, manifest)?.is_none() {
         let seq = manifest.base.as_ref().map_or(0, |base| base.seq);
         let is_later = |name: &str, kind, seq| paths.find_seq(name, kind).is_some_and(|other| other > seq);
         let increment_seq = manifest.increments.last().map_or(0, |last| last.seq);
-        unfinished.extend(names.iter().filter(|name| {
+        unnamed.extend(names.iter().filter(|name| {
             !manifest.names(name)
                 && (is_later(name, ".base.aof", seq) || is_later(name, ".incr.aof", increment_seq))
         }));
     }
-    if unfinished.is_empty() {
+    Ok(unnamed)
+}
+
+fn remove_all(storage: &dyn Storage, paths: &LogPaths, names: &[&String]) -> Result<(), LogError> {
+    if names.is_empty() {
         return Ok(());
     }
-    for name in unfinished {
+    for name in names {
         tracing::info!("Removing {name}, which an unfinished rewrite of the append-only file left behind");
         remove(storage, paths, name)?;
     }

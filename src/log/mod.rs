@@ -8,9 +8,11 @@ mod annotation;
 mod buffer;
 #[cfg(test)]
 mod crash_tests;
+mod directory;
 mod effects;
 mod error;
 mod fault;
+mod first;
 mod hidden;
 mod inspect;
 mod leftovers;

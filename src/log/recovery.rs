@@ -143,10 +143,12 @@ pub fn replay(
         manifest: Manifest::default(),
         last: None,
     };
-    let Some(manifest) = Manifest::load(storage, paths)? else {
-        check_no_orphans(storage, paths)?;
+    let manifest = Manifest::load(storage, paths)?.unwrap_or_default();
+    if manifest.base.is_none() && manifest.increments.is_empty() {
+        check_no_orphans(storage, paths, &manifest)?;
+        replayed.manifest = manifest;
         return Ok(replayed);
-    };
+    }
     let files: Vec<&ManifestFile> = manifest.base.iter().chain(&manifest.increments).collect();
     let opened = open_files(storage, paths, &files, progress)?;
     let mut bytes_before = 0;
@@ -197,7 +199,7 @@ pub fn replay_file(
 }
 
 /// Makes the directory if need be, and locks it.
-fn open_dir(storage: &dyn Storage, paths: &LogPaths) -> Result<Box<dyn DirectoryLock>, LogError> {
+pub(super) fn open_dir(storage: &dyn Storage, paths: &LogPaths) -> Result<Box<dyn DirectoryLock>, LogError> {
     let dir = paths.append_dir();
     if !storage.exists(&dir).map_err(|error| LogError::system(LogOperation::Open, &dir, error))? {
         storage.create_dir(&dir).map_err(|error| LogError::system(LogOperation::Create, &dir, error))?;
@@ -259,8 +261,13 @@ pub(super) fn open_named(storage: &dyn Storage, path: &Path) -> Result<Box<dyn S
     })
 }
 
-/// Refuses to begin a new log beside the files of an old one.
-pub(super) fn check_no_orphans(storage: &dyn Storage, paths: &LogPaths) -> Result<(), LogError> {
+/// Refuses to begin a new log beside the files of an old one. The manifest names no data; what is history to it (a log has been about to
+/// begin) is of no use.
+pub(super) fn check_no_orphans(
+    storage: &dyn Storage,
+    paths: &LogPaths,
+    manifest: &Manifest,
+) -> Result<(), LogError> {
     let legacy = paths.dir.join(&paths.append_file_name);
     if storage.exists(&legacy).map_err(|error| LogError::system(LogOperation::Open, &legacy, error))? {
         let way_out =
@@ -277,7 +284,7 @@ pub(super) fn check_no_orphans(storage: &dyn Storage, paths: &LogPaths) -> Resul
     for name in names {
         let is_data = name.starts_with(&prefix) && (name.ends_with(".aof") || name.ends_with(".rdb"));
         let path = paths.file(&name);
-        if is_data && holds_data(storage, &path)? {
+        if is_data && !manifest.names(&name) && holds_data(storage, &path)? {
             let what = "it holds data, but there is no manifest that names it";
             let way_out = format!(
                 "put {} back, from a backup or by hand, or move the files elsewhere to begin without data",
@@ -397,6 +404,10 @@ impl Recovered {
         }
         let increment = create_increment(storage, &paths, &mut manifest)?;
         let total_bytes = bytes + increment.len;
+        // A manifest of nothing but history had to stay until there was something else for it to name.
+        if !manifest.history.is_empty() {
+            remove_leftovers(storage, &paths, &mut manifest);
+        }
         Ok(OpenLog { increment, paths, manifest, total_bytes, lock })
     }
 }
@@ -408,7 +419,9 @@ pub(super) fn create_increment(
     paths: &LogPaths,
     manifest: &mut Manifest,
 ) -> Result<Increment, LogError> {
-    let seq = manifest.increments.last().map_or(1, |last| last.seq + 1);
+    let last = manifest.increments.last().map_or(0, |last| last.seq);
+    let replaced = manifest.history.iter().filter_map(|file| paths.find_seq(&file.name, ".incr.aof"));
+    let seq = replaced.fold(last, u64::max) + 1;
     let name = paths.increment_name(seq);
     let path = paths.file(&name);
     if holds_data(storage, &path)? {

@@ -11,9 +11,14 @@
 //! 5. The history is removed, then its names from the manifest.
 //!
 //! A rewrite that fails leaves the log as it was after step 1 or 2.
+//!
+//! A log that is switched on while the server runs begins by one: see [`super::first`]. If that fails the log is yet to begin, and
+//! nothing is recorded until the next one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::mem;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -22,14 +27,16 @@ use parking_lot::Mutex;
 
 use super::annotation::{self, FILE_LINE_BYTES, FileTag};
 use super::buffer::{Buffer, Chunks};
+use super::directory::DirectoryHold;
 use super::effects::Effects;
 use super::error::{LogError, LogOperation};
+use super::first::FirstFiles;
 use super::leftovers::remove_history;
 use super::manifest::{LogPaths, Manifest, ManifestFile};
 use super::position::Position;
 use super::recovery::create_increment;
 use super::settings::RewriteStatistics;
-use super::shared::Shared;
+use super::shared::{Files, OpenFiles, Phase, Shared};
 use super::storage::{Storage, StorageFile, append_all};
 
 /// The base is written in pieces of this size, or of one append if that is larger. Whoever else wants the core gets it between them.
@@ -55,24 +62,49 @@ pub(super) struct RewriteHistory(Mutex<History>);
 #[derive(Debug, Default)]
 struct History {
     statistics: RewriteStatistics,
+    claims: u64,
+    /// The number of the one that is going on.
+    current: Option<u64>,
     started: Option<Instant>,
     ended: Option<Instant>,
 }
 
 impl RewriteHistory {
-    /// Begins a rewrite, unless one is going on.
-    fn begin(&self) -> bool {
+    /// Begins a rewrite, unless one is going on. Answers its number.
+    fn begin(&self) -> Option<u64> {
         let mut history = self.0.lock();
-        if history.started.is_some() {
-            return false;
+        if history.current.is_some() {
+            return None;
         }
         history.started = Some(Instant::now());
-        history.statistics.count += 1;
-        true
+        history.claims += 1;
+        history.current = Some(history.claims);
+        history.current
     }
 
-    fn end(&self, succeeded: bool) {
+    /// Counts a rewrite that has its files.
+    fn count(&self) {
+        self.0.lock().statistics.count += 1;
+    }
+
+    /// Whether a rewrite is still wanted.
+    pub(super) fn is_current(&self, rewrite: u64) -> bool {
+        self.0.lock().current == Some(rewrite)
+    }
+
+    /// Has the rewrite that goes on end as soon as it looks, which is no failure. Another may begin.
+    pub(super) fn abandon(&self) {
         let mut history = self.0.lock();
+        history.current = None;
+        history.started = None;
+    }
+
+    fn end(&self, rewrite: u64, succeeded: bool) {
+        let mut history = self.0.lock();
+        if history.current != Some(rewrite) {
+            return;
+        }
+        history.current = None;
         let now = Instant::now();
         let statistics = history.statistics;
         history.statistics = RewriteStatistics {
@@ -98,6 +130,9 @@ impl RewriteHistory {
 /// The right to rewrite the log. Dropped before the rewrite has come to its end it is a failure.
 pub struct RewriteClaim {
     shared: Arc<Shared>,
+    number: u64,
+    /// The directory of the log.
+    dir: PathBuf,
     succeeded: bool,
 }
 
@@ -109,19 +144,39 @@ impl fmt::Debug for RewriteClaim {
 
 impl Drop for RewriteClaim {
     fn drop(&mut self) {
-        self.shared.rewrites.end(self.succeeded);
+        if !self.succeeded {
+            self.shared.give_up_first(self.number);
+        }
+        self.shared.rewrites.end(self.number, self.succeeded);
     }
 }
 
 impl RewriteClaim {
     pub(super) fn new(shared: &Arc<Shared>) -> Result<Self, RewriteRefusal> {
+        if shared.phase() == Phase::Off {
+            return Err(RewriteRefusal::NoLog);
+        }
         if let Some(failure) = shared.latched() {
             return Err(RewriteRefusal::Failed(failure.error));
         }
-        if !shared.rewrites.begin() {
-            return Err(RewriteRefusal::InProgress);
+        let number = shared.rewrites.begin().ok_or(RewriteRefusal::InProgress)?;
+        let mut claim = Self { shared: Arc::clone(shared), number, dir: PathBuf::new(), succeeded: false };
+        let dir = shared.files.lock().paths().map(LogPaths::append_dir);
+        // It was switched off in this very moment.
+        claim.dir = dir.ok_or(RewriteRefusal::NoLog)?;
+        Ok(claim)
+    }
+
+    /// Why the rewrite comes to no end.
+    fn abandoned(&self, what: impl Into<Cow<'static, str>>) -> LogError {
+        LogError::content(LogOperation::Rewrite, &self.dir, what)
+    }
+
+    fn check_current(&self) -> Result<(), LogError> {
+        if self.shared.rewrites.is_current(self.number) {
+            return Ok(());
         }
-        Ok(Self { shared: Arc::clone(shared), succeeded: false })
+        Err(self.abandoned("the log was closed or switched off meanwhile"))
     }
 
     /// Makes the files that the rewrite needs. The log is synced meanwhile, so that little is left to be synced at the switch.
@@ -132,20 +187,45 @@ impl RewriteClaim {
         let shared = &self.shared;
         // A switch of a rewrite before, which then failed, is made by now, or made here.
         let synced = shared.finish_switch().and_then(|()| shared.sync());
-        synced.map_err(|error| abandoned(shared, error.to_string()))?;
+        synced.map_err(|error| self.abandoned(error.to_string()))?;
         let mut files = shared.files.lock();
-        check_open(&files.paths, files.is_closed)?;
-        let storage = Arc::clone(&files.storage);
-        let paths = files.paths.clone();
-        let next = create_increment(&*storage, &paths, &mut files.manifest)?;
-        let next_seq = files.manifest.increments.last().map_or(0, |last| last.seq);
-        files.base_seq_max += 1;
-        let base = ManifestFile { name: paths.base_name(files.base_seq_max), seq: files.base_seq_max };
+        self.check_current()?;
+        let (kind, base) = match &mut *files {
+            Files::None => return Err(self.abandoned("there is no log")),
+            Files::Wanted { storage, paths } => {
+                let (first, increment) = FirstFiles::create(storage, paths, &shared.directory)?;
+                shared.set_first(increment);
+                let base = NewBase::create(Arc::clone(storage), paths.clone(), first.base.clone())?;
+                (Kind::First(Box::new(first)), base)
+            }
+            Files::Open(open) => {
+                let OpenFiles { storage, paths, .. } = open;
+                let next = create_increment(&**storage, paths, &mut open.manifest)?;
+                let next_seq = open.manifest.increments.last().map_or(0, |last| last.seq);
+                shared.set_next(next);
+                open.base_seq_max += 1;
+                let base = ManifestFile { name: paths.base_name(open.base_seq_max), seq: open.base_seq_max };
+                let base = NewBase::create(Arc::clone(storage), paths.clone(), base)?;
+                (Kind::Again { next_seq, _hold: open.hold.clone() }, base)
+            }
+        };
         drop(files);
-        shared.set_next(next);
-        let base = NewBase::create(storage, paths, base)?;
-        Ok(Rewrite { claim: self, base, next_seq, switched: None })
+        shared.rewrites.count();
+        Ok(Rewrite { claim: self, base, kind, switched: None })
     }
+}
+
+/// What a rewrite is for.
+enum Kind {
+    /// The log is to be shorter.
+    Again {
+        /// The number of the increment that follows the new base.
+        next_seq: u64,
+        /// The base that is given up may have to be removed yet.
+        _hold: DirectoryHold,
+    },
+    /// The log is to begin.
+    First(Box<FirstFiles>),
 }
 
 /// A rewrite that is going on. Dropped before [`Rewrite::finish`] it is a failure; what it made is of no use then and is
@@ -153,8 +233,7 @@ impl RewriteClaim {
 pub struct Rewrite {
     claim: RewriteClaim,
     base: NewBase,
-    /// The number of the increment that follows the new base.
-    next_seq: u64,
+    kind: Kind,
     /// Where the new base ends, and the size of the files up to there.
     switched: Option<(Position, u64)>,
 }
@@ -163,22 +242,30 @@ impl fmt::Debug for Rewrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rewrite")
             .field("base", &self.base.manifest_file)
-            .field("next_seq", &self.next_seq)
             .field("switched", &self.switched)
             .finish_non_exhaustive()
     }
 }
 
 impl Rewrite {
+    /// Whether the log is still the one that is to be rewritten: it was neither switched off nor closed.
+    #[cfg(test)]
+    pub(super) fn is_wanted(&self) -> bool {
+        self.claim.check_current().is_ok()
+    }
+
     /// The switch: the new base is to hold what everything appended before this comes to. Does no I/O; to be called once, with
     /// locks held that keep others from appending.
     ///
     /// # Errors
     /// The log was closed or latched meanwhile.
     pub fn switch(&mut self) -> Result<Position, LogError> {
-        let shared = &self.claim.shared;
-        let switched =
-            shared.switch().ok_or_else(|| abandoned(shared, "it takes nothing any more".into()))?;
+        let RewriteClaim { shared, number, .. } = &self.claim;
+        let switched = match &self.kind {
+            Kind::Again { .. } => shared.switch(*number),
+            Kind::First(_) => shared.begin_recording(*number),
+        };
+        let switched = switched.ok_or_else(|| self.claim.abandoned("the log takes nothing any more"))?;
         self.switched = Some(switched);
         Ok(switched.0)
     }
@@ -192,9 +279,9 @@ impl Rewrite {
         if self.base.buffer.content_bytes() < PIECE_BYTES {
             return Ok(());
         }
-        let shared = &self.claim.shared;
-        if let Some(failure) = shared.latched() {
-            return Err(abandoned(shared, failure.error.to_string()));
+        self.claim.check_current()?;
+        if let Some(failure) = self.claim.shared.latched() {
+            return Err(self.claim.abandoned(failure.error.to_string()));
         }
         self.base.write()?;
         // Where no core is idle, a worker thread would wait until this one has used up its slice.
@@ -206,58 +293,81 @@ impl Rewrite {
     ///
     /// # Errors
     /// Whatever failed; the old files are in force then.
-    pub fn finish(mut self) -> Result<u64, LogError> {
-        let shared = Arc::clone(&self.claim.shared);
-        let Some((_, old_bytes)) = self.switched else {
-            return Err(abandoned(&shared, "nothing was switched".into()));
-        };
+    pub fn finish(self) -> Result<u64, LogError> {
+        let Self { mut claim, mut base, kind, switched } = self;
+        let Some((_, old_bytes)) = switched else { return Err(claim.abandoned("nothing was switched")) };
+        let shared = Arc::clone(&claim.shared);
         // The manifest says from now on that nothing goes to the old increment.
-        shared.finish_switch().map_err(|error| abandoned(&shared, error.to_string()))?;
-        self.base.write()?;
-        self.base.sync()?;
+        shared.finish_switch().map_err(|error| claim.abandoned(error.to_string()))?;
+        base.write()?;
+        base.sync()?;
         let mut files = shared.files.lock();
-        check_open(&files.paths, files.is_closed)?;
-        let mut next = files.manifest.clone();
-        let increments = mem::take(&mut next.increments);
-        let (old, new) = increments.into_iter().partition(|file| file.seq < self.next_seq);
-        next.increments = new;
-        next.history.extend(next.base.replace(self.base.manifest_file.clone()));
-        next.history.extend::<Vec<_>>(old);
-        let base = self.base.manifest_file.clone();
-        let named = self.base.name_finally();
-        if let Err(error) = named.and_then(|()| next.store(&*files.storage, &files.paths)) {
-            // If the manifest was not replaced, the base only takes up space. If it was, either manifest may be there at the
-            // next start, and either is right as long as all files are there: the base goes with the next rewrite.
-            let stored = Manifest::load(&*files.storage, &files.paths);
-            if stored.is_ok_and(|stored| stored.as_ref() == Some(&files.manifest)) {
-                let _ = files.storage.remove(&files.paths.file(&base.name));
-            }
-            files.manifest.history.push(base);
-            return Err(error);
+        claim.check_current()?;
+        match kind {
+            Kind::Again { next_seq, .. } => match &mut *files {
+                Files::Open(open) => replace_base(open, &mut base, next_seq)?,
+                _ => return Err(claim.abandoned("there is no log")),
+            },
+            Kind::First(first) => begin_log(&claim, &mut files, &mut base, *first)?,
         }
-        files.manifest = next;
-        self.claim.succeeded = true;
-        shared.replace_size(old_bytes, self.base.len);
-        let (storage, paths) = (Arc::clone(&files.storage), files.paths.clone());
-        if let Err(error) = remove_history(&*storage, &paths, &mut files.manifest) {
+        claim.succeeded = true;
+        shared.replace_size(old_bytes, base.len);
+        if let Files::Open(open) = &mut *files
+            && let Err(error) = remove_history(&*base.storage, &base.paths, &mut open.manifest)
+        {
             tracing::warn!(
                 "{error}; what the rewrite has replaced stays until the next one or the next start"
             );
         }
-        Ok(self.base.len)
+        Ok(base.len)
     }
 }
 
-fn check_open(paths: &LogPaths, is_closed: bool) -> Result<(), LogError> {
-    if is_closed {
-        let what = "the log was closed meanwhile";
-        return Err(LogError::content(LogOperation::Rewrite, &paths.append_dir(), what));
+/// Has the manifest name the base and the increment that a log begins with.
+fn begin_log(
+    claim: &RewriteClaim,
+    files: &mut Files,
+    base: &mut NewBase,
+    mut first: FirstFiles,
+) -> Result<(), LogError> {
+    let shared = &claim.shared;
+    // What was recorded is not all there then, and nobody was promised that it is: the log begins anew.
+    if let Some(failure) = shared.latched() {
+        return Err(claim.abandoned(failure.error.to_string()));
     }
+    let manifest = first.commit(|| base.name_finally())?;
+    let open = OpenFiles {
+        storage: Arc::clone(&base.storage),
+        paths: base.paths.clone(),
+        manifest,
+        base_seq_max: base.manifest_file.seq,
+        hold: first.hold.clone(),
+    };
+    shared.has_begun(files, open, first.increment_path());
     Ok(())
 }
 
-fn abandoned(shared: &Shared, what: String) -> LogError {
-    LogError::content(LogOperation::Rewrite, &shared.files.lock().paths.append_dir(), what)
+/// Has the manifest name the new base, and the increments from `next_seq` on.
+fn replace_base(files: &mut OpenFiles, base: &mut NewBase, next_seq: u64) -> Result<(), LogError> {
+    let mut next = files.manifest.clone();
+    let increments = mem::take(&mut next.increments);
+    let (old, new) = increments.into_iter().partition(|file| file.seq < next_seq);
+    next.increments = new;
+    next.history.extend(next.base.replace(base.manifest_file.clone()));
+    next.history.extend::<Vec<_>>(old);
+    let named = base.name_finally();
+    if let Err(error) = named.and_then(|()| next.store(&*files.storage, &files.paths)) {
+        // If the manifest was not replaced, the base only takes up space. If it was, either manifest may be there at the
+        // next start, and either is right as long as all files are there: the base goes with the next rewrite.
+        let stored = Manifest::load(&*files.storage, &files.paths);
+        if stored.is_ok_and(|stored| stored.as_ref() == Some(&files.manifest)) {
+            let _ = files.storage.remove(&files.paths.file(&base.manifest_file.name));
+        }
+        files.manifest.history.push(base.manifest_file.clone());
+        return Err(error);
+    }
+    files.manifest = next;
+    Ok(())
 }
 
 /// A base that is being written.

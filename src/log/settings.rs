@@ -35,6 +35,8 @@ impl LogSettings {
 pub struct LogStatistics {
     /// Whether there is a log.
     pub is_enabled: bool,
+    /// Whether its first rewrite has not come to its end: what is in the files is no whole until then, and of no use to a start.
+    pub awaits_base: bool,
     /// The size of all its files.
     pub current_size_bytes: u64,
     /// That size when the log was opened, or when a rewrite ended last.

@@ -8,6 +8,7 @@
 //! log goes on in its next file: nothing gets into that one before the one before is durable.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::annotation::FILE_LINE_BYTES;
 use super::buffer::{Buffer, Chunks};
+use super::directory::{Directory, DirectoryHold};
 use super::effects::Effects;
 use super::error::{LogError, LogFailure, LogOperation};
 use super::manifest::{LogPaths, Manifest};
@@ -27,7 +29,7 @@ use super::position::Position;
 use super::recovery::{Increment, OpenLog};
 use super::rewrite::RewriteHistory;
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
-use super::storage::{DirectoryLock, Storage, append_all};
+use super::storage::{Storage, append_all};
 use super::waiters::Waiters;
 use crate::metrics::{Histogram, HistogramCounts, LatencyEvent, LatencyMonitor};
 
@@ -40,12 +42,20 @@ const GATHERING_MAX: Duration = Duration::from_millis(4);
 /// and looks whether they are there as often as this.
 const GATHERING_STEP: Duration = Duration::from_micros(50);
 
-/// What the threads share of an open log: its buffer, its file, and how far each has come.
+/// What the threads share of a log: its buffer, its file, and how far each has come. It is there without a log, too: what is appended is
+/// dropped then, and all positions are the same.
 pub(super) struct Shared {
     pub(super) files: Mutex<Files>,
+    /// Who keeps other servers out of the directory.
+    pub(super) directory: Directory,
     pub(super) rewrites: RewriteHistory,
+    /// Changed by who holds `files`.
+    phase: AtomicU8,
+    /// Whether effects are taken; changed by who holds `buffer`, and to true only by who keeps others from appending.
+    is_recording: AtomicBool,
     buffer: Mutex<Buffer>,
-    writer: Mutex<Writer>,
+    /// `None`: there is no file to write to.
+    writer: Mutex<Option<Writer>>,
     syncing: Mutex<()>,
     appended: AtomicU64,
     written: AtomicU64,
@@ -75,16 +85,54 @@ pub(super) struct Shared {
     monitor: OnceLock<Arc<LatencyMonitor>>,
 }
 
+/// Whether there is a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// There is none.
+    Off,
+    /// There will be, once its first rewrite has come to its end: until then the files are no whole.
+    Beginning,
+    /// There is.
+    On,
+}
+
+/// Where the log is.
+pub(super) enum Files {
+    /// Nowhere: it is off, or closed. The directory may be another server's by now.
+    None,
+    /// It is to begin there, by its first rewrite.
+    Wanted {
+        /// The file system.
+        storage: Arc<dyn Storage>,
+        /// The names.
+        paths: LogPaths,
+    },
+    /// In these files.
+    Open(OpenFiles),
+}
+
+impl Files {
+    /// Their names.
+    pub(super) fn paths(&self) -> Option<&LogPaths> {
+        match self {
+            Self::None => None,
+            Self::Wanted { paths, .. } => Some(paths),
+            Self::Open(open) => Some(&open.paths),
+        }
+    }
+}
+
 /// The files that the log is made of.
-pub(super) struct Files {
+pub(super) struct OpenFiles {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) paths: LogPaths,
     /// What is in force. The one on the disk says the same, unless storing it failed in a way that leaves that open.
     pub(super) manifest: Manifest,
     /// The greatest number that was given to a base.
     pub(super) base_seq_max: u64,
-    /// The directory may be another server's by now.
-    pub(super) is_closed: bool,
+    /// Keeps other servers out of the directory until the log is closed.
+    pub(super) hold: DirectoryHold,
 }
 
 struct Writer {
@@ -97,8 +145,6 @@ struct Writer {
     chunks: Chunks,
     /// A write failed: the position behind `chunks`, which are to be written before anything else.
     unwritten: Option<Position>,
-    /// Keeps other servers out of the directory until the log is closed.
-    lock: Option<Box<dyn DirectoryLock>>,
 }
 
 impl fmt::Debug for Shared {
@@ -132,21 +178,32 @@ impl Shared {
     /// The state of a log that goes on with `open`.
     pub(super) fn new(storage: &dyn Storage, open: OpenLog, settings: LogSettings) -> Self {
         let OpenLog { increment, paths, manifest, total_bytes, lock } = open;
-        let writer = Writer {
-            increment,
-            start: Position::START,
-            next: None,
-            chunks: Chunks::default(),
-            unwritten: None,
-            lock: Some(lock),
-        };
         let base_seq_max = manifest.base.as_ref().map_or(0, |base| base.seq);
-        let files = Files { storage: storage.to_arc(), paths, manifest, base_seq_max, is_closed: false };
+        let off = Self::off(settings);
+        let hold = off.directory.hold(lock);
+        let files = OpenFiles { storage: storage.to_arc(), paths, manifest, base_seq_max, hold };
         Self {
-            files: Mutex::new(files),
-            rewrites: RewriteHistory::default(),
+            files: Mutex::new(Files::Open(files)),
+            phase: AtomicU8::new(Phase::On as u8),
+            is_recording: AtomicBool::new(true),
             buffer: Mutex::default(),
-            writer: Mutex::new(writer),
+            writer: Mutex::new(Some(Writer::new(increment, Position::START))),
+            size_before_bytes: AtomicU64::new(total_bytes),
+            base_size_bytes: AtomicU64::new(total_bytes),
+            ..off
+        }
+    }
+
+    /// The state without a log.
+    pub(super) fn off(settings: LogSettings) -> Self {
+        Self {
+            files: Mutex::new(Files::None),
+            directory: Directory::default(),
+            rewrites: RewriteHistory::default(),
+            phase: AtomicU8::new(Phase::Off as u8),
+            is_recording: AtomicBool::new(false),
+            buffer: Mutex::new(Buffer::off()),
+            writer: Mutex::new(None),
             syncing: Mutex::default(),
             appended: AtomicU64::new(0),
             written: AtomicU64::new(0),
@@ -160,8 +217,8 @@ impl Shared {
             sync_wanted: AtomicBool::new(false),
             stop: Mutex::new(false),
             wake: Condvar::new(),
-            size_before_bytes: AtomicU64::new(total_bytes),
-            base_size_bytes: AtomicU64::new(total_bytes),
+            size_before_bytes: AtomicU64::new(0),
+            base_size_bytes: AtomicU64::new(0),
             last_sync_us: AtomicU64::new(0),
             sync_durations: Histogram::default(),
             sync_count: AtomicU64::new(0),
@@ -221,15 +278,17 @@ impl Shared {
                 return Ok(());
             }
             self.check_latch()?;
+            // Without a file there is nothing that anybody waits for.
+            let Some(open) = &mut *writer else { return Ok(()) };
             if buffer.has_switch() && syncing.is_none() {
                 // It syncs, and that comes before the other locks.
                 drop((buffer, writer));
                 syncing = Some(self.syncing.lock());
                 continue;
             }
-            let end = buffer.take(&mut writer.chunks);
+            let end = buffer.take(&mut open.chunks);
             drop(buffer);
-            return self.write(&mut writer, end);
+            return self.write(open, end);
         }
     }
 
@@ -253,9 +312,10 @@ impl Shared {
     pub(super) fn retry(&self) {
         let syncing = self.syncing.lock();
         let Some(failure) = self.latched().filter(|failure| !failure.is_final) else { return };
-        let mut writer = self.writer.lock();
+        let mut guard = self.writer.lock();
+        let Some(writer) = &mut *guard else { return };
         while let Some(end) = writer.unwritten {
-            if self.write(&mut writer, end).is_err() {
+            if self.write(writer, end).is_err() {
                 return;
             }
             let mut buffer = self.buffer.lock();
@@ -264,7 +324,7 @@ impl Shared {
             }
         }
         let (increment, end) = (writer.increment.clone(), self.written());
-        drop(writer);
+        drop(guard);
         if self.sync_file(&increment, end).is_ok() {
             *self.failure.lock() = None;
             self.has_failed.store(false, Ordering::Release);
@@ -319,9 +379,7 @@ impl Shared {
         let (increment, end) = {
             let writer = self.writer.lock();
             let end = self.written();
-            if self.durable() >= end {
-                return Ok(0);
-            }
+            let Some(writer) = writer.as_ref().filter(|_| self.durable() < end) else { return Ok(0) };
             (writer.increment.clone(), end)
         };
         self.sync_file(&increment, end)
@@ -349,13 +407,19 @@ impl Shared {
 
     /// Has `next` written to after the next switch.
     pub(super) fn set_next(&self, next: Increment) {
-        self.writer.lock().next = Some(next);
+        if let Some(writer) = &mut *self.writer.lock() {
+            writer.next = Some(next);
+        }
     }
 
     /// What is appended from now on goes to the next file. Does no I/O. Answers the position, and the size of all files up to
-    /// it; `None` when the log takes nothing any more.
-    pub(super) fn switch(&self) -> Option<(Position, u64)> {
-        let position = self.buffer.lock().switch()?;
+    /// it; `None` when the log takes nothing any more, or the rewrite is none any more.
+    pub(super) fn switch(&self, rewrite: u64) -> Option<(Position, u64)> {
+        let mut buffer = self.buffer.lock();
+        if !self.rewrites.is_current(rewrite) {
+            return None;
+        }
+        let position = buffer.switch()?;
         let before = self.size_before_bytes.load(Ordering::Relaxed).wrapping_add(position.0);
         self.size_before_bytes.fetch_add(FILE_LINE_BYTES as u64, Ordering::Relaxed);
         Some((position, before))
@@ -444,6 +508,111 @@ impl Shared {
         }
     }
 
+    /// Whether there is a log.
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Off,
+            1 => Phase::Beginning,
+            _ => Phase::On,
+        }
+    }
+
+    /// Whether effects are taken.
+    #[inline]
+    pub(super) fn is_recording(&self) -> bool {
+        self.is_recording.load(Ordering::Relaxed)
+    }
+
+    /// Has the log begin in this place, by its next rewrite.
+    pub(super) fn want(&self, storage: Arc<dyn Storage>, paths: LogPaths) {
+        let mut files = self.files.lock();
+        *files = Files::Wanted { storage, paths };
+        *self.stop.lock() = false;
+        self.phase.store(Phase::Beginning as u8, Ordering::Relaxed);
+    }
+
+    /// Has what is recorded written to the first increment. The caller holds `files`.
+    pub(super) fn set_first(&self, increment: Increment) {
+        let mut writer = self.writer.lock();
+        let end = self.buffer.lock().end();
+        self.size_before_bytes.store(increment.len.wrapping_sub(end.0), Ordering::Relaxed);
+        self.base_size_bytes.store(0, Ordering::Relaxed);
+        *writer = Some(Writer::new(increment, end));
+    }
+
+    /// Records what is appended from now on, as [`Self::switch`] does for a log that is there.
+    pub(super) fn begin_recording(&self, rewrite: u64) -> Option<(Position, u64)> {
+        let mut buffer = self.buffer.lock();
+        if !self.rewrites.is_current(rewrite) {
+            return None;
+        }
+        buffer.open();
+        self.is_recording.store(true, Ordering::Relaxed);
+        Some((buffer.end(), 0))
+    }
+
+    /// The log has begun, in these files, of which the increment has its name now. The caller holds `files`.
+    pub(super) fn has_begun(&self, files: &mut Files, open: OpenFiles, increment: PathBuf) {
+        *files = Files::Open(open);
+        self.phase.store(Phase::On as u8, Ordering::Relaxed);
+        if let Some(writer) = &mut *self.writer.lock() {
+            writer.increment.path = increment;
+        }
+    }
+
+    /// What a first rewrite that has failed leaves behind: the log is yet to begin.
+    pub(super) fn give_up_first(&self, rewrite: u64) {
+        let files = self.files.lock();
+        if self.rewrites.is_current(rewrite) && matches!(*files, Files::Wanted { .. }) {
+            self.let_go();
+        }
+    }
+
+    /// Takes nothing from now on; a rewrite that goes on is none any more.
+    pub(super) fn stop_recording(&self) {
+        let mut files = self.files.lock();
+        self.rewrites.abandon();
+        self.phase.store(Phase::Off as u8, Ordering::Relaxed);
+        if matches!(*files, Files::Wanted { .. }) {
+            *files = Files::None;
+        }
+        let mut buffer = self.buffer.lock();
+        buffer.stop();
+        self.is_recording.store(false, Ordering::Relaxed);
+    }
+
+    /// Makes durable what was recorded, and lets the files and the directory go; [`Self::stop_recording`] came before. Nobody waits
+    /// for anything then, and a failure is none any more.
+    pub(super) fn end(&self) -> Result<(), Arc<LogError>> {
+        let was_open = matches!(*self.files.lock(), Files::Open(_));
+        let result = if was_open { self.write_to_the_end() } else { Ok(()) };
+        let mut files = self.files.lock();
+        self.let_go();
+        *files = Files::None;
+        result
+    }
+
+    /// Lets the file go that was written to: what was appended is as durable as it will be. The caller holds `files`.
+    fn let_go(&self) {
+        let syncing = self.syncing.lock();
+        let mut writer = self.writer.lock();
+        let mut buffer = self.buffer.lock();
+        *writer = None;
+        let end = buffer.end();
+        *buffer = Buffer::off_at(end);
+        self.is_recording.store(false, Ordering::Relaxed);
+        for position in [&self.appended, &self.written, &self.durable] {
+            position.store(end.0, Ordering::Release);
+        }
+        self.size_before_bytes.store(end.0.wrapping_neg(), Ordering::Relaxed);
+        self.base_size_bytes.store(0, Ordering::Relaxed);
+        self.sync_failed.store(false, Ordering::Release);
+        *self.failure.lock() = None;
+        self.has_failed.store(false, Ordering::Release);
+        drop((buffer, writer, syncing));
+        self.waiters.wake_all();
+    }
+
     /// The log thread.
     pub(super) fn run(&self) {
         let mut due = Instant::now() + self.sync_interval;
@@ -504,7 +673,8 @@ impl Shared {
         }
     }
 
-    pub(super) fn close(&self) -> Result<(), Arc<LogError>> {
+    /// Writes and syncs all that was appended.
+    fn write_to_the_end(&self) -> Result<(), Arc<LogError>> {
         self.retry();
         let mut result = self.write_out().and_then(|()| self.sync()).map(drop);
         if result.is_ok() && self.written() > Position::START {
@@ -514,13 +684,19 @@ impl Shared {
             drop(buffer);
             result = self.write_out().and_then(|()| self.sync()).map(drop);
         }
-        result = result.and_then(|()| self.check_latch());
+        result.and_then(|()| self.check_latch())
+    }
+
+    pub(super) fn close(&self) -> Result<(), Arc<LogError>> {
+        let result = self.write_to_the_end();
         // A rewrite that goes on leaves the files alone from now on.
-        self.files.lock().is_closed = true;
-        let mut writer = self.writer.lock();
-        writer.lock = None;
-        let closed = LogError::content(LogOperation::Write, &writer.increment.path, "the log is closed");
-        drop(writer);
+        let mut files = self.files.lock();
+        self.rewrites.abandon();
+        *files = Files::None;
+        drop(files);
+        let writer = self.writer.lock().take();
+        let path = writer.map(|writer| writer.increment.path).unwrap_or_default();
+        let closed = LogError::content(LogOperation::Write, &path, "the log is closed");
         self.failure.lock().get_or_insert(LogFailure::last(closed));
         self.has_failed.store(true, Ordering::Release);
         self.buffer.lock().close();
@@ -541,7 +717,8 @@ impl Shared {
         let (durable, written) = (self.durable().0, self.written().0);
         let appended = self.appended().0;
         LogStatistics {
-            is_enabled: true,
+            is_enabled: self.phase() != Phase::Off,
+            awaits_base: self.phase() == Phase::Beginning,
             current_size_bytes: self.current_size_bytes(),
             base_size_bytes: self.base_size_bytes.load(Ordering::Relaxed),
             buffered_bytes: appended.saturating_sub(written),
@@ -556,6 +733,11 @@ impl Shared {
 }
 
 impl Writer {
+    /// Writes to a file, at whose end `start` is.
+    fn new(increment: Increment, start: Position) -> Self {
+        Self { increment, start, next: None, chunks: Chunks::default(), unwritten: None }
+    }
+
     /// Where in the file a position is; one before the file is its beginning.
     fn offset_of(&self, position: Position) -> u64 {
         self.increment.len + position.0.saturating_sub(self.start.0)
@@ -580,15 +762,15 @@ impl Writer {
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct DurableAt<'a> {
-    shared: Option<&'a Shared>,
+    shared: &'a Shared,
     position: Position,
     /// The place among the waiters.
     key: Option<usize>,
 }
 
 impl<'a> DurableAt<'a> {
-    /// Waits for `position`; without a log there is nothing to wait for.
-    pub(super) fn new(shared: Option<&'a Shared>, position: Position) -> Self {
+    /// Waits for `position`.
+    pub(super) fn new(shared: &'a Shared, position: Position) -> Self {
         Self { shared, position, key: None }
     }
 }
@@ -597,7 +779,7 @@ impl Future for DurableAt<'_> {
     type Output = Result<(), Arc<LogError>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(shared) = self.shared else { return Poll::Ready(Ok(())) };
+        let shared = self.shared;
         if let Some(outcome) = shared.find_outcome(self.position) {
             return Poll::Ready(outcome);
         }
@@ -614,8 +796,8 @@ impl Future for DurableAt<'_> {
 
 impl Drop for DurableAt<'_> {
     fn drop(&mut self) {
-        if let (Some(shared), Some(key)) = (self.shared, self.key) {
-            shared.waiters.remove(key);
+        if let Some(key) = self.key {
+            self.shared.waiters.remove(key);
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A reply may leave once [`Log::written`] or [`Log::durable`], as the policy says, has passed what the reply depends on.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -9,11 +10,12 @@ use parking_lot::Mutex;
 
 use super::effects::Effects;
 use super::error::{LogError, LogFailure, LogOperation};
+use super::manifest::LogPaths;
 use super::position::{EffectLog, Position};
 use super::recovery::Recovered;
 use super::rewrite::{RewriteClaim, RewriteRefusal};
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
-use super::shared::{DurableAt, Shared};
+use super::shared::{DurableAt, Phase, Shared};
 use super::storage::Storage;
 use crate::metrics::{HistogramCounts, LatencyMonitor};
 
@@ -29,17 +31,25 @@ use crate::metrics::{HistogramCounts, LatencyMonitor};
 /// Meanwhile waiting for a position that is not written, or not durable after a failed sync, answers with the failure.
 ///
 /// Dropping the log closes it.
+///
+/// It can be switched off and on. While it is off, all positions are the same, and durable. When it is switched on it takes nothing until its first
+/// rewrite has a copy of the data ([`Log::is_recording`]), and promises nothing until that has come to its end: as in Redis, a reply
+/// waits no longer meanwhile than the policy says for what is written to the files of now, and these are of use to a start only when they are whole.
 #[derive(Debug)]
 pub struct Log {
-    /// `None`: there is no log (`appendonly no`).
-    shared: Option<Arc<Shared>>,
+    shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Log {
     /// No log: positions are durable at once.
     pub fn disabled() -> Self {
-        Self { shared: None, thread: Mutex::new(None) }
+        Self::off(LogSettings::new(FsyncPolicy::No))
+    }
+
+    /// A log that is off.
+    pub(super) fn off(settings: LogSettings) -> Self {
+        Self { shared: Arc::new(Shared::off(settings)), thread: Mutex::new(None) }
     }
 
     /// Goes on with the log that [`super::recover`] has read, and starts the log thread. Writes to the last
@@ -55,17 +65,72 @@ impl Log {
         let open = recovered.open(storage)?;
         let path = open.increment.path.clone();
         let shared = Arc::new(Shared::new(storage, open, settings));
-        let for_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("log".into())
-            .spawn(move || for_thread.run())
-            .map_err(|error| LogError::system(LogOperation::Start, &path, error))?;
-        Ok(Self { shared: Some(shared), thread: Mutex::new(Some(thread)) })
+        let thread = start_thread(&shared, &path)?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Whether there is a log.
+    /// Switches the log on, unless it is: it begins with the next rewrite ([`Self::claim_rewrite`]), in whose files it then goes on. What is in the
+    /// directory is replaced. Does no I/O; always the same directory is to be given.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn switch_on(&self, storage: &dyn Storage, paths: LogPaths) -> Result<(), LogError> {
+        let mut thread = self.thread.lock();
+        if self.is_enabled() {
+            return Ok(());
+        }
+        let dir = paths.append_dir();
+        self.shared.want(storage.to_arc(), paths);
+        match start_thread(&self.shared, &dir) {
+            Ok(started) => {
+                *thread = Some(started);
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.stop_recording();
+                Err(error)
+            }
+        }
+    }
+
+    /// Switches the log off, unless it is: what was appended is written and synced, and the directory let go; a rewrite that goes on
+    /// comes to nothing. Nobody waits for anything then. The files stay. A log that was latched is off all the same.
+    ///
+    /// # Errors
+    /// The failure because of which not everything is durable.
+    pub fn switch_off(&self) -> Result<(), Arc<LogError>> {
+        let mut thread = self.thread.lock();
+        if !self.is_enabled() {
+            return Ok(());
+        }
+        self.shared.stop_recording();
+        if let Some(thread) = thread.take() {
+            self.end_thread(thread);
+        }
+        self.shared.end()
+    }
+
+    fn end_thread(&self, thread: JoinHandle<()>) {
+        self.shared.stop_thread();
+        if thread.join().is_err() {
+            tracing::error!("the log thread has panicked");
+        }
+    }
+
+    /// Whether there is a log, or will be once its first rewrite is through.
     pub fn is_enabled(&self) -> bool {
-        self.shared.is_some()
+        self.shared.phase() != Phase::Off
+    }
+
+    /// Whether the log was switched on and has not begun yet: what is in its files is no whole, and of no use to a start.
+    pub fn awaits_base(&self) -> bool {
+        self.shared.phase() == Phase::Beginning
+    }
+
+    /// Whether effects are taken. It becomes so only with locks held that keep others from appending, see [`super::Rewrite::switch`].
+    #[inline]
+    pub fn is_recording(&self) -> bool {
+        self.shared.is_recording()
     }
 
     /// Takes the effects over and answers the position behind them. Only copies memory under a short lock, so that it may be called
@@ -74,25 +139,25 @@ impl Log {
     #[inline]
     pub fn append(&self, effects: &Effects) -> Position {
         debug_assert!(effects.is_whole(), "effects lack arguments or a transaction's end");
-        self.shared.as_ref().map_or(Position::START, |shared| shared.append(effects))
+        self.shared.append(effects)
     }
 
     /// The position behind everything appended: what a reply that read the data may depend on.
     #[inline]
     pub fn appended(&self) -> Position {
-        self.shared.as_ref().map_or(Position::START, |shared| shared.appended())
+        self.shared.appended()
     }
 
     /// The position up to which everything was handed to the system.
     #[inline]
     pub fn written(&self) -> Position {
-        self.shared.as_ref().map_or(Position::START, |shared| shared.written())
+        self.shared.written()
     }
 
     /// The position up to which everything is durable.
     #[inline]
     pub fn durable(&self) -> Position {
-        self.shared.as_ref().map_or(Position::START, |shared| shared.durable())
+        self.shared.durable()
     }
 
     /// Hands everything that was appended before the call to the system, unless another thread does so, for whom it waits.
@@ -100,7 +165,7 @@ impl Log {
     /// # Errors
     /// The failure that latched the log, if not everything got written.
     pub fn write_out(&self) -> Result<(), Arc<LogError>> {
-        self.shared.as_ref().map_or(Ok(()), |shared| shared.write_out())
+        self.shared.write_out()
     }
 
     /// Waits until everything up to `position` is durable; the log thread is asked for a sync, whatever the policy. Many waiters share
@@ -109,13 +174,13 @@ impl Log {
     /// The future's output is the failure that latched the log, if the position cannot become durable any more. Whether its effects
     /// are there after a restart is then open.
     pub fn durable_at(&self, position: Position) -> DurableAt<'_> {
-        DurableAt::new(self.shared.as_deref(), position)
+        DurableAt::new(&self.shared, position)
     }
 
     /// The failure that latched the log, if there was one.
     #[inline]
     pub fn latched(&self) -> Option<LogFailure> {
-        self.shared.as_ref()?.latched()
+        self.shared.latched()
     }
 
     /// Writes and syncs everything appended before the call, on this thread.
@@ -123,31 +188,25 @@ impl Log {
     /// # Errors
     /// The failure that latched the log.
     pub fn sync_all(&self) -> Result<(), Arc<LogError>> {
-        self.shared.as_ref().map_or(Ok(()), |shared| {
-            shared.write_out()?;
-            shared.sync().map(drop)
-        })
+        self.shared.write_out()?;
+        self.shared.sync().map(drop)
     }
 
     /// Tries again what could not be written, as the log thread does with every interval.
     #[cfg(test)]
     pub(super) fn retry(&self) {
-        if let Some(shared) = &self.shared {
-            shared.retry();
-        }
+        self.shared.retry();
     }
 
     /// When the log is synced.
     #[inline]
     pub fn policy(&self) -> FsyncPolicy {
-        self.shared.as_ref().map_or(FsyncPolicy::No, |shared| shared.policy())
+        self.shared.policy()
     }
 
     /// Changes when the log is synced. Everything written so far is synced soon when the policy becomes [`FsyncPolicy::Always`].
     pub fn set_policy(&self, policy: FsyncPolicy) {
-        if let Some(shared) = &self.shared {
-            shared.set_policy(policy);
-        }
+        self.shared.set_policy(policy);
     }
 
     /// Claims the right to rewrite the log, which one thread has at a time; does no I/O.
@@ -155,26 +214,22 @@ impl Log {
     /// # Errors
     /// There is no log, or it was latched, or it is being rewritten.
     pub fn claim_rewrite(&self) -> Result<RewriteClaim, RewriteRefusal> {
-        self.shared.as_ref().map_or(Err(RewriteRefusal::NoLog), RewriteClaim::new)
+        RewriteClaim::new(&self.shared)
     }
 
     /// What INFO tells of the log.
     pub fn statistics(&self) -> LogStatistics {
-        self.shared.as_ref().map(|shared| shared.statistics()).unwrap_or_default()
+        self.shared.statistics()
     }
 
     /// Tells of writes that took long, and of syncs for which writers waited; once.
     pub fn report_to(&self, monitor: &Arc<LatencyMonitor>) {
-        if let Some(shared) = &self.shared {
-            shared.report_to(monitor);
-        }
+        self.shared.report_to(monitor);
     }
 
     /// Adds how long its syncs took.
     pub fn add_sync_durations(&self, counts: &mut HistogramCounts) {
-        if let Some(shared) = &self.shared {
-            shared.add_sync_durations(counts);
-        }
+        self.shared.add_sync_durations(counts);
     }
 
     /// Writes and syncs everything, ends the log thread and lets go of the directory. What is appended later is dropped. A second call
@@ -184,13 +239,17 @@ impl Log {
     /// The failure that latched the log: not everything is durable.
     pub fn close(&self) -> Result<(), Arc<LogError>> {
         let Some(thread) = self.thread.lock().take() else { return Ok(()) };
-        let Some(shared) = &self.shared else { return Ok(()) };
-        shared.stop_thread();
-        if thread.join().is_err() {
-            tracing::error!("the log thread has panicked");
-        }
-        shared.close()
+        self.end_thread(thread);
+        self.shared.close()
     }
+}
+
+fn start_thread(shared: &Arc<Shared>, path: &Path) -> Result<JoinHandle<()>, LogError> {
+    let for_thread = Arc::clone(shared);
+    thread::Builder::new()
+        .name("log".into())
+        .spawn(move || for_thread.run())
+        .map_err(|error| LogError::system(LogOperation::Start, path, error))
 }
 
 impl Drop for Log {
@@ -627,10 +686,10 @@ mod tests {
                 Poll::Ready(())
             })
             .await;
-            assert_eq!(log.shared.as_ref().unwrap().waiter_count(), 1);
+            assert_eq!(log.shared.waiter_count(), 1);
         };
         block_on(waiting);
-        assert_eq!(log.shared.as_ref().unwrap().waiter_count(), 0);
+        assert_eq!(log.shared.waiter_count(), 0);
     }
 
     #[test]

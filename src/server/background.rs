@@ -10,7 +10,7 @@ use crate::clock;
 use crate::command::{block_limits, start_rewrite, table};
 use crate::config::settings;
 use crate::engine::{BlockLimits, Key, Stream};
-use crate::log::{Effects, LogStatistics};
+use crate::log::{Effects, LogStatistics, RewriteStatistics};
 use crate::metrics::{LatencyEvent, WorkerMetrics};
 use crate::state::{Keys, ShardSet, Shared};
 
@@ -72,8 +72,17 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// Begins to rewrite the log when it has grown by so much since the last time as the settings tell.
 fn rewrite_grown_log(shared: &Arc<Shared>) {
+    if shared.loading.load(Relaxed) {
+        return;
+    }
+    // Whoever switches it on makes the first try.
+    if wants_first_rewrite(&shared.log().statistics()) && shared.switching_log.try_lock().is_some() {
+        tracing::info!("Rewriting the append only file, which was switched on");
+        try_rewrite(shared);
+        return;
+    }
     let percentage = shared.config.integer(settings::AUTO_AOF_REWRITE_PERCENTAGE);
-    if percentage == 0 || shared.loading.load(Relaxed) {
+    if percentage == 0 {
         return;
     }
     let min_bytes = shared.config.memory(settings::AUTO_AOF_REWRITE_MIN_SIZE);
@@ -86,23 +95,37 @@ fn rewrite_grown_log(shared: &Arc<Shared>) {
         statistics.base_size_bytes,
         statistics.current_size_bytes
     );
+    try_rewrite(shared);
+}
+
+fn try_rewrite(shared: &Arc<Shared>) {
     if let Err(refusal) = start_rewrite(shared) {
         tracing::debug!("The append only file is not rewritten: {refusal:?}");
     }
 }
 
-/// Whether the log has grown enough. After a failure it waits, the longer the more there were.
-fn wants_rewrite(log: &LogStatistics, percentage: u64, min_bytes: u64) -> bool {
-    let LogStatistics { current_size_bytes, base_size_bytes, rewrite, .. } = *log;
+/// Whether a log was switched on and its first rewrite has failed, some time ago.
+fn wants_first_rewrite(log: &LogStatistics) -> bool {
+    log.awaits_base && log.rewrite.current.is_none() && is_time_to_retry(&log.rewrite)
+}
+
+/// Whether a rewrite may be tried: after a failure it waits, the longer the more there were.
+fn is_time_to_retry(rewrite: &RewriteStatistics) -> bool {
     let delay = match rewrite.consecutive_failures {
         0 => Duration::ZERO,
         failures => RETRY_DELAY_MAX.min(RETRY_DELAY * 2_u32.saturating_pow(failures as u32 - 1)),
     };
+    rewrite.since_last.is_none_or(|since| since >= delay)
+}
+
+/// Whether the log has grown enough.
+fn wants_rewrite(log: &LogStatistics, percentage: u64, min_bytes: u64) -> bool {
+    let LogStatistics { current_size_bytes, base_size_bytes, rewrite, .. } = *log;
     let grown_bytes = current_size_bytes.saturating_sub(base_size_bytes);
     log.is_enabled
         && !log.has_failed
         && rewrite.current.is_none()
-        && rewrite.since_last.is_none_or(|since| since >= delay)
+        && is_time_to_retry(&rewrite)
         && current_size_bytes > min_bytes
         && u128::from(grown_bytes) * 100 >= u128::from(base_size_bytes) * u128::from(percentage)
 }
@@ -288,7 +311,6 @@ fn evict_clients(shared: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::RewriteStatistics;
 
     #[track_caller]
     fn check(current: u64, base: u64, rewrite: RewriteStatistics, expected: bool) {

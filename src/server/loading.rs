@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::startup::StartupError;
 use crate::clock;
-use crate::command::{Replay, uncounted};
+use crate::command::{Replay, follow_appendonly, uncounted};
 use crate::config::settings;
 use crate::log::{DiskStorage, Effects, LoadProgress, Log, LogError, LogSettings, recover};
 use crate::state::{Keys, Shared};
@@ -40,6 +40,7 @@ pub(super) fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
     if !shared.config.boolean(settings::APPENDONLY) {
         tell_of_rdb_file(shared);
         shared.set_log(Log::disabled());
+        follow_settings(shared);
         return Ok(());
     }
     let started = Instant::now();
@@ -78,9 +79,14 @@ pub(super) fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
         tell_of_rdb_file(shared);
     }
     shared.set_log(Log::start(&DiskStorage, recovered, LogSettings::new(shared.fsync_policy()))?);
-    // It may have been set meanwhile.
-    shared.log().set_policy(shared.fsync_policy());
+    follow_settings(shared);
     Ok(())
+}
+
+/// Has the log follow settings that were changed while it was read.
+fn follow_settings(shared: &Arc<Shared>) {
+    shared.log().set_policy(shared.fsync_policy());
+    follow_appendonly(shared);
 }
 
 /// Warns when there are no data but an RDB file, which redis-server without a log would load.

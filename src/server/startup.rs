@@ -289,8 +289,26 @@ async fn stop(shared: &Arc<Shared>, workers: Arc<Vec<WorkerHandle>>, threads: Ve
         tracing::info!("The log was not read to its end, and is as it was, bye");
         return;
     }
+    await_first_rewrite(shared).await;
     match shared.log().close() {
         Ok(()) => tracing::info!("The log is synced, bye"),
         Err(error) => tracing::error!("Closing the log failed: {error}"),
+    }
+}
+
+/// A log that was switched on is of no use before its first rewrite has come to its end: that is waited for, as long as it goes on.
+async fn await_first_rewrite(shared: &Shared) {
+    let goes_on = || {
+        let log = shared.log().statistics();
+        log.awaits_base && log.rewrite.current.is_some()
+    };
+    if goes_on() {
+        tracing::info!("The append only file was switched on, waiting for its first rewrite");
+    }
+    while goes_on() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    if shared.log().awaits_base() {
+        tracing::error!("The append only file was switched on and could not be written: the data is lost");
     }
 }

@@ -550,7 +550,7 @@ impl Service for Worker {
         let log = self.shared().log();
         log.policy() == FsyncPolicy::Always
             && !self.is_settled(mark)
-            && log.appended().bytes() - log.durable().bytes() < UNSYNCED_BYTES_MAX
+            && log.appended().bytes().saturating_sub(log.durable().bytes()) < UNSYNCED_BYTES_MAX
     }
 
     fn is_settled(&self, mark: Mark) -> bool {

@@ -108,9 +108,9 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// Access to the keyspace, with no shard locked yet. `effects` is an empty buffer.
-    pub fn new(shared: &'a Shared, metrics: &'a WorkerMetrics, mut effects: Effects, now_ms: u64) -> Self {
+    pub fn new(shared: &'a Shared, metrics: &'a WorkerMetrics, effects: Effects, now_ms: u64) -> Self {
         let (store, log) = (&shared.store, shared.log());
-        effects.mute(!log.is_enabled());
+        debug_assert!(effects.is_empty(), "the effects of before are in the log");
         Self {
             shared,
             store,
@@ -143,6 +143,8 @@ impl<'a> Keys<'a> {
         self.release();
         self.shards = self.store.lock(&set);
         self.set = set;
+        // Under the lock: a log that is switched on has a copy of all that was executed before.
+        self.mute_effects();
         for (_, shard) in self.shards.iter_mut() {
             self.mark.seen = self.mark.seen.max(shard.position);
         }
@@ -261,7 +263,12 @@ impl<'a> Keys<'a> {
     /// Writes effects again.
     pub fn stop_replaying(&mut self) {
         self.replaying = false;
-        self.effects.mute(!self.log.is_enabled());
+        self.mute_effects();
+    }
+
+    #[inline]
+    fn mute_effects(&mut self) {
+        self.effects.mute(self.replaying || !self.log.is_recording());
     }
 
     /// Begins an effect on the selected database: `argc` arguments follow, the command's name

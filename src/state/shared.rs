@@ -86,6 +86,8 @@ pub struct Shared {
     /// The log, once it was read at the start.
     log: OnceLock<Log>,
     no_log: Log,
+    /// Held by who switches the log on or off, as `appendonly` has it.
+    pub switching_log: Mutex<()>,
     /// The connections.
     pub clients: Clients,
     /// The subscribers.
@@ -177,6 +179,7 @@ impl Shared {
             store: Store::new(shards, databases),
             log: OnceLock::new(),
             no_log: Log::disabled(),
+            switching_log: Mutex::new(()),
             clients: Clients::default(),
             pubsub,
             tracking,
@@ -298,14 +301,17 @@ impl Shared {
 
     /// Where the log is, by the settings, and how its tail is treated.
     pub fn recovery_settings(&self) -> RecoverySettings {
+        let load_truncated = self.config.boolean(settings::AOF_LOAD_TRUNCATED);
+        RecoverySettings { paths: self.log_paths(), load_truncated }
+    }
+
+    /// Where the log is, by the settings.
+    pub fn log_paths(&self) -> LogPaths {
         let config = &self.config;
-        RecoverySettings {
-            paths: LogPaths {
-                dir: PathBuf::from(&*config.text(settings::DIR)),
-                append_dir_name: config.text(settings::APPENDDIRNAME).to_string(),
-                append_file_name: config.text(settings::APPENDFILENAME).to_string(),
-            },
-            load_truncated: config.boolean(settings::AOF_LOAD_TRUNCATED),
+        LogPaths {
+            dir: PathBuf::from(&*config.text(settings::DIR)),
+            append_dir_name: config.text(settings::APPENDDIRNAME).to_string(),
+            append_file_name: config.text(settings::APPENDFILENAME).to_string(),
         }
     }
 

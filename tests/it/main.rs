@@ -7,6 +7,7 @@
 
 mod abuse;
 mod access;
+mod appendonly;
 mod campaign;
 mod command_table;
 mod compression;

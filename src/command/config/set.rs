@@ -1,9 +1,14 @@
 //! CONFIG SET
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
+
 use crate::command::context::{Context, Outcome};
 use crate::command::error::CommandError;
+use crate::command::rewrite::{switch_log_off, switch_log_off_later, switch_log_on, switch_log_on_later};
 use crate::command::spec::{ArgKind, Argument, Flags, Group, Spec};
 use crate::config::{Handle, Origin, SetRefusal, SettingId, settings};
+use crate::log::LogError;
 use crate::protocol::Request;
 use crate::state::Shared;
 use crate::tls::{self, TlsSetup};
@@ -41,7 +46,8 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let is_local = context.session.handle.peer.is_local();
     let origin = if is_local { Origin::Local } else { Origin::Remote };
     let shared = context.shared;
-    let result = shared.config.set(&pairs, origin, |changed| act(shared, changed));
+    let holds_shards = context.session.in_exec;
+    let result = shared.config.set(&pairs, origin, |changed| act(shared, changed, holds_shards));
     context.session.refresh_access();
     match result {
         Ok(_) => {
@@ -58,13 +64,33 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
 
 /// Acts on settings that have changed. Others are read wherever they matter. What may be refused comes
 /// before what is done.
-fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
+fn act(shared: &Arc<Shared>, changed: &[SettingId], holds_shards: bool) -> Result<(), SetRefusal> {
     for &setting in changed {
         check(shared, setting).map_err(|reason| SetRefusal { setting, reason })?;
     }
     let tls = load_tls(shared, changed)?;
-    if changed.iter().any(is_about_listening) {
-        shared.relisten.call(changed)?;
+    let switching = changed.contains(&settings::APPENDONLY.id()).then(|| shared.switching_log.lock());
+    // Once the log is read, it follows the setting.
+    let is_switched = switching.is_some() && !shared.loading.load(Acquire);
+    let wants_log = is_switched.then(|| shared.config.boolean(settings::APPENDONLY));
+    // Nothing is opened or synced with shards held.
+    match wants_log {
+        Some(true) if holds_shards => switch_log_on_later(shared).map_err(refuse_log)?,
+        Some(true) => switch_log_on(shared).map_err(refuse_log)?,
+        _ => {}
+    }
+    if changed.iter().any(is_about_listening)
+        && let Err(refusal) = shared.relisten.call(changed)
+    {
+        if wants_log == Some(true) {
+            switch_log_off(shared);
+        }
+        return Err(refusal);
+    }
+    match wants_log {
+        Some(false) if holds_shards => switch_log_off_later(shared).map_err(refuse_log)?,
+        Some(false) => switch_log_off(shared),
+        _ => {}
     }
     if let Some(setup) = tls {
         shared.tls.replace(setup);
@@ -92,6 +118,12 @@ fn act(shared: &Shared, changed: &[SettingId]) -> Result<(), SetRefusal> {
     Ok(())
 }
 
+fn refuse_log(error: Arc<LogError>) -> SetRefusal {
+    tracing::error!("The append-only file cannot be switched: {error}");
+    let reason = "Unable to turn on AOF. Check server logs.".to_owned();
+    SetRefusal { setting: settings::APPENDONLY.id(), reason }
+}
+
 /// Whether a setting tells where the server listens.
 fn is_about_listening(setting: &SettingId) -> bool {
     [settings::PORT.id(), settings::BIND.id(), settings::TLS_PORT.id()].contains(setting)
@@ -114,9 +146,6 @@ fn load_tls(shared: &Shared, changed: &[SettingId]) -> Result<Option<TlsSetup>, 
 
 /// Whether the server can act on a setting's new value while it runs.
 fn check(shared: &Shared, setting: SettingId) -> Result<(), String> {
-    if setting == settings::APPENDONLY.id() {
-        return Err("the append-only file cannot be switched on or off while the server runs".into());
-    }
     if setting == settings::DIR.id() {
         return Err("dir cannot be changed while the server runs".into());
     }

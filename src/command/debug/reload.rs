@@ -23,7 +23,7 @@ pub(super) fn reload(context: &mut Context<'_, '_>) -> Result<(), CommandError> 
         return Err(CommandError::Other("ERR There is no append-only file to load: appendonly is no"));
     }
     // A rewrite replaces the files that would be read.
-    if log.statistics().rewrite.current.is_some() {
+    if log.awaits_base() || log.statistics().rewrite.current.is_some() {
         return Err(CommandError::Other("ERR Background append only file rewriting in progress"));
     }
     if context.session.in_exec {

@@ -67,7 +67,8 @@ fn write_loading(shared: &Shared, lines: &mut Lines) {
 fn write_rewrites(lines: &mut Lines, log: &LogStatistics) {
     let rewrite = &log.rewrite;
     lines.flag("aof_rewrite_in_progress", rewrite.current.is_some());
-    lines.flag("aof_rewrite_scheduled", false);
+    // A first rewrite that has failed is tried again.
+    lines.flag("aof_rewrite_scheduled", log.awaits_base && rewrite.current.is_none());
     lines.field("aof_last_rewrite_time_sec", seconds(rewrite.last));
     lines.field("aof_current_rewrite_time_sec", seconds(rewrite.current));
     lines.field("aof_last_bgrewrite_status", status(rewrite.has_failed));
