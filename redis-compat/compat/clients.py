@@ -36,10 +36,14 @@ def javascript_clients() -> list[Client]:
     ]
 
 
-def rust_client(target: Path) -> Client:
-    """The crate redis; cargo builds the scenario at need."""
-    packages.build_rust(HERE / "rust", target)
-    return Client("redis-rs", (str(target / "debug" / "stream-scenario"),), (2, 3))
+def rust_clients(target: Path) -> list[Client]:
+    """The crates redis and fred; cargo builds the scenarios at need."""
+    for package in ("rust", "rust-fred"):
+        packages.build_rust(HERE / package, target)
+    return [
+        Client("redis-rs", (str(target / "debug" / "stream-scenario"),), (2, 3)),
+        Client("fred", (str(target / "debug" / "stream-scenario-fred"),), (2, 3)),
+    ]
 
 
 def run_scenario(client: Client, protocol: int, part: str, binary: Path, is_oracle: bool = False) -> SuiteRun:
