@@ -105,3 +105,26 @@ fn a_server_that_reads_its_log_can_be_ended() {
     server.restart();
     server.client().check("XLEN s1", &(ENTRIES / 100).to_string());
 }
+
+/// Once the log is read, it is on or off as the settings have it by then.
+#[test]
+fn the_log_can_be_switched_off_while_it_is_read() {
+    let mut server = Server::prepare_millstream(&[]);
+    write_long_log(&server.data_dir());
+    server.start_without_waiting();
+    let mut client = connect_early(&server);
+    client.check("PING", "-LOADING Redis is loading the dataset in memory");
+    client.check("CONFIG SET appendonly no", "OK");
+    await_true("the data", || !client.call("PING").is_error());
+    await_true("the log's end", || client.call("INFO persistence").to_string().contains("aof_enabled:0"));
+    client.check("XLEN s1", &(ENTRIES / 100).to_string());
+    client.check("SET k off", "OK");
+    client.check("CONFIG SET appendonly yes", "OK");
+    client.check("SET k on", "OK");
+    await_true("the first rewrite's end", || {
+        client.call("INFO persistence").to_string().contains("aof_rewrite_in_progress:0")
+    });
+    server.kill();
+    server.restart();
+    server.client().check("GET k", "\"on\"");
+}
