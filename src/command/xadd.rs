@@ -13,7 +13,7 @@ use super::spec::{ArgKind, Argument, Categories, Flags, Group, KeyFlags, KeySpec
 use super::trim::{TrimEffect, TrimOptions, XADD_ARGUMENT, block_limits};
 use crate::engine::{Key, ProducedEntry, Stream, StreamId};
 use crate::number::parse_u64;
-use crate::protocol::{IdBulk, Request};
+use crate::protocol::Request;
 use crate::state::{Change, EventClass, Keys};
 
 pub(super) const SPEC: Spec = Spec {
@@ -184,7 +184,7 @@ fn find_duplicate(
 
 /// Writes the effect of an XADD without options: mostly as it came, but for the ID.
 #[inline]
-fn write_plain(keys: &mut Keys<'_>, request: Request<'_>, id: &IdBulk) {
+fn write_plain(keys: &mut Keys<'_>, request: Request<'_>, id: StreamId) {
     let db = keys.db;
     let effects = keys.effects();
     if effects.is_muted() {
@@ -193,13 +193,13 @@ fn write_plain(keys: &mut Keys<'_>, request: Request<'_>, id: &IdBulk) {
     // It may have come under another name.
     let is_plain = matches!(request.arg(0), b"XADD" | b"xadd");
     if let (true, Some((before, behind))) = (is_plain, request.wire_around(2)) {
-        effects.wire(db, &[before, id.as_bytes(), behind]);
+        effects.wire_around(db, before, id, behind);
         return;
     }
     effects.begin(db, request.len());
     effects.arg(b"XADD");
     effects.arg(request.arg(1));
-    effects.arg_id_bulk(id);
+    effects.arg_id(id);
     request.args_from(3).for_each(|arg| effects.arg(arg));
 }
 
@@ -246,9 +246,8 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     let is_told_by_command = recorded.as_ref().is_some_and(|entry| is_told_by_command(stream, entry));
     let option_args =
         option.as_ref().map_or(0, Produced::argc) + trimmed.as_ref().map_or(0, TrimEffect::option_count);
-    let id = IdBulk::new(id);
     if option_args == 0 && arguments.fields_at == 3 {
-        write_plain(keys, request, &id);
+        write_plain(keys, request, id);
     } else {
         let effect = keys.begin_effect(3 + option_args + request.len() - arguments.fields_at);
         effect.arg(b"XADD");
@@ -259,7 +258,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         if let Some(trimmed) = &trimmed {
             trimmed.write_options(effect);
         }
-        effect.arg_id_bulk(&id);
+        effect.arg_id(id);
         request.args_from(arguments.fields_at).for_each(|arg| effect.arg(arg));
     }
     if let Some(trimmed) = trimmed {
@@ -276,6 +275,6 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         keys.notify(EventClass::STREAM, "xtrim", &key);
     }
     keys.changed(&key, Change::Updated);
-    context.reply.id_bulk(&id);
+    context.reply.stream_id(id);
     Ok(Outcome::Done)
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use super::hidden;
 use crate::engine::StreamId;
-use crate::protocol::IdBulk;
+use crate::protocol::IdEncoder;
 
 /// Text of at most this many bytes goes from [`Effects::arg_fmt`] to the buffer without an allocation.
 const FMT_STACK_BYTES: usize = 64;
@@ -32,6 +32,7 @@ const KEPT_BYTES_MAX: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub struct Effects {
     bytes: Vec<u8>,
+    ids: IdEncoder,
     state: State,
     /// Arguments that the effect begun last still lacks.
     args_missing: usize,
@@ -131,31 +132,25 @@ impl Effects {
     /// One argument: an entry's ID.
     #[inline]
     pub fn arg_id(&mut self, id: StreamId) {
-        if !self.muted {
-            self.arg_id_bulk(&IdBulk::new(id));
-        }
-    }
-
-    /// One argument: an entry's ID that is on the wire already.
-    #[inline]
-    pub fn arg_id_bulk(&mut self, id: &IdBulk) {
         if self.muted {
             return;
         }
         debug_assert!(self.args_missing > 0, "an argument too many");
         self.args_missing = self.args_missing.wrapping_sub(1);
-        self.bytes.extend_from_slice(id.as_bytes());
+        self.ids.encode(id, &mut self.bytes);
     }
 
-    /// A whole effect on `db` in the form that it has on the wire, in pieces.
+    /// A whole effect on `db` in the form that it has on the wire, around the ID that is one of its arguments.
     #[inline]
-    pub fn wire(&mut self, db: usize, pieces: &[&[u8]]) {
+    pub fn wire_around(&mut self, db: usize, before: &[u8], id: StreamId, behind: &[u8]) {
         if self.muted {
             return;
         }
         debug_assert_eq!(self.args_missing, 0, "the effect before lacks arguments");
         self.enter(db);
-        pieces.iter().for_each(|piece| self.bytes.extend_from_slice(piece));
+        self.bytes.extend_from_slice(before);
+        self.ids.encode(id, &mut self.bytes);
+        self.bytes.extend_from_slice(behind);
     }
 
     /// One argument: the text of `value`. Allocates only for text of more than 64 bytes.

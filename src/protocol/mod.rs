@@ -8,12 +8,12 @@
 
 mod error;
 mod frame;
-mod id_bulk;
+mod id_encoder;
 mod reply;
 mod request;
 
 pub use error::ProtocolError;
 pub use frame::{Frame, decode_frame};
-pub use id_bulk::IdBulk;
+pub use id_encoder::IdEncoder;
 pub use reply::{Protocol, Reply};
 pub use request::{Decoded, DecoderLimits, OwnedRequest, Request, RequestDecoder};

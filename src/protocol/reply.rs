@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::id_bulk::IdBulk;
+use super::id_encoder::IdEncoder;
 use crate::engine::StreamId;
 
 /// The protocol's version that a connection speaks (HELLO).
@@ -21,6 +21,7 @@ pub enum Protocol {
 #[derive(Debug, Default)]
 pub struct Reply {
     buf: Vec<u8>,
+    ids: IdEncoder,
     protocol: Protocol,
     /// Beyond so many bytes what was written is dropped; `None` for no bound.
     limit: Option<NonZeroUsize>,
@@ -201,18 +202,10 @@ impl Reply {
     /// A bulk string that holds an entry's ID.
     #[inline]
     pub fn stream_id(&mut self, id: StreamId) {
-        let mut text = [0; StreamId::TEXT_BYTES_MAX];
-        let len = id.write_text(&mut text);
-        self.bulk(&text[..len]);
-    }
-
-    /// The same, where it is on the wire already.
-    #[inline]
-    pub fn id_bulk(&mut self, id: &IdBulk) {
         if self.limit.is_some_and(|limit| self.buf.len() > limit.get()) {
             self.overflow();
         }
-        self.buf.extend_from_slice(id.as_bytes());
+        self.ids.encode(id, &mut self.buf);
     }
 
     /// The null: `_` in RESP3, the null bulk string in RESP2.

@@ -97,17 +97,16 @@ impl RequestDecoder {
                 Some(b'*') => {}
                 Some(_) => return self.decode_inline(buf),
             }
-            let Some((line, next)) = find_line(buf, 1) else {
-                if buf.len() > LINE_BYTES_MAX {
-                    return Err(ProtocolError::CountTooLong);
-                }
-                return Ok(Decoded::Incomplete);
+            let (count, next) = match decode_short_number(buf, b'*') {
+                Some(short) => short,
+                None => match decode_count(buf)? {
+                    Some(count) => count,
+                    None => return Ok(Decoded::Incomplete),
+                },
             };
-            let count = number::parse_i64(line).ok_or(ProtocolError::InvalidCount)?;
-            if count <= 0 {
+            if count == 0 {
                 return Ok(Decoded::Empty { consumed: next });
             }
-            let count = usize::try_from(count).map_err(|_| ProtocolError::InvalidCount)?;
             if count > limits.arguments_max {
                 return Err(ProtocolError::InvalidCount);
             }
@@ -184,6 +183,29 @@ impl RequestDecoder {
     }
 }
 
+/// The number of a line that begins with `kind`, if it has one or two digits, as nearly all have; and the line's length.
+#[inline]
+fn decode_short_number(buf: &[u8], kind: u8) -> Option<(usize, usize)> {
+    match *buf.first_chunk()? {
+        [first, a @ b'0'..=b'9', b'\r', _, _] if first == kind => Some((usize::from(a - b'0'), 4)),
+        [first, a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _] if first == kind => {
+            Some((usize::from(a - b'0') * 10 + usize::from(b - b'0'), 5))
+        }
+        _ => None,
+    }
+}
+
+/// The line that announces the number of arguments: its value, 0 where that is less, and the line's length; `None` when it is not whole.
+#[cold]
+fn decode_count(buf: &[u8]) -> Result<Option<(usize, usize)>, ProtocolError> {
+    let Some((line, next)) = find_line(buf, 1) else {
+        return if buf.len() > LINE_BYTES_MAX { Err(ProtocolError::CountTooLong) } else { Ok(None) };
+    };
+    let count = number::parse_i64(line).ok_or(ProtocolError::InvalidCount)?;
+    let count = usize::try_from(count.max(0)).map_err(|_| ProtocolError::InvalidCount)?;
+    Ok(Some((count, next)))
+}
+
 /// The length line of an argument at `position`: its value and where the argument begins.
 #[inline]
 fn decode_length(
@@ -192,18 +214,10 @@ fn decode_length(
     limits: &DecoderLimits,
 ) -> Result<Option<(usize, usize)>, ProtocolError> {
     let rest = &buf[position..];
-    // The common case first: a length of one or two digits.
-    let short = match rest.first_chunk() {
-        Some([b'$', a @ b'0'..=b'9', b'\r', _, _]) => Some((usize::from(a - b'0'), position + 4)),
-        Some([b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _]) => {
-            Some((usize::from(a - b'0') * 10 + usize::from(b - b'0'), position + 5))
-        }
-        _ => None,
-    };
-    if let Some((len, next)) = short
+    if let Some((len, line_bytes)) = decode_short_number(rest, b'$')
         && len <= limits.bulk_bytes_max
     {
-        return Ok(Some((len, next)));
+        return Ok(Some((len, position + line_bytes)));
     }
     let Some(&first) = rest.first() else { return Ok(None) };
     if first != b'$' {

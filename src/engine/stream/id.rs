@@ -16,8 +16,6 @@ impl StreamId {
     pub const MIN: Self = Self { ms: 0, seq: 0 };
     /// The greatest ID.
     pub const MAX: Self = Self { ms: u64::MAX, seq: u64::MAX };
-    /// The longest text of an ID in bytes.
-    pub const TEXT_BYTES_MAX: usize = 41;
 
     /// The ID `ms-seq`.
     pub const fn new(ms: u64, seq: u64) -> Self {
@@ -40,19 +38,6 @@ impl StreamId {
             (None, Some(ms)) => Some(Self { ms, seq: u64::MAX }),
             (None, None) => None,
         }
-    }
-
-    /// Writes `ms-seq` and returns its length in bytes.
-    #[inline]
-    pub fn write_text(self, out: &mut [u8; Self::TEXT_BYTES_MAX]) -> usize {
-        let mut digits = itoa::Buffer::new();
-        let ms = digits.format(self.ms).as_bytes();
-        out[..ms.len()].copy_from_slice(ms);
-        out[ms.len()] = b'-';
-        let start = ms.len() + 1;
-        let seq = digits.format(self.seq).as_bytes();
-        out[start..start + seq.len()].copy_from_slice(seq);
-        start + seq.len()
     }
 }
 
@@ -78,12 +63,5 @@ mod tests {
         assert_eq!(StreamId::MAX.next(), None);
         assert_eq!(StreamId::new(2, 0).previous(), Some(StreamId::new(1, u64::MAX)));
         assert_eq!(StreamId::MIN.previous(), None);
-    }
-
-    #[test]
-    fn text_of_the_longest() {
-        let mut out = [0; StreamId::TEXT_BYTES_MAX];
-        assert_eq!(StreamId::MAX.write_text(&mut out), StreamId::TEXT_BYTES_MAX);
-        assert_eq!(&out[..], StreamId::MAX.to_string().as_bytes());
     }
 }
