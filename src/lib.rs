@@ -16,13 +16,14 @@
 //! | [`rdb`] | values in Redis's RDB format: DUMP's payloads, written and read |
 //! | [`protocol`] | requests decoded, replies encoded |
 //! | [`engine`] | the data: keys, streams, groups, strings |
-//! | [`config`], [`clock`], [`glob`], [`logging`], [`metrics`], [`number`], [`process`], [`tls`] | leaves |
+//! | [`config`], [`clock`], [`equal`], [`glob`], [`logging`], [`metrics`], [`number`], [`process`], [`tls`] | leaves |
 
 pub mod acl;
 pub mod clock;
 pub mod command;
 pub mod config;
 pub mod engine;
+pub mod equal;
 pub mod glob;
 pub mod log;
 pub mod logging;

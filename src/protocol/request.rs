@@ -43,12 +43,18 @@ pub enum Decoded {
 
 type Range = (usize, usize);
 
+/// Room for so many arguments is made at first.
+const RANGES_MIN: usize = 4;
+
 /// Decodes requests from a buffer that grows at its end. Between calls that answer
 /// [`Decoded::Incomplete`] it remembers how far it came, so that a request that trickles in is not
 /// looked at again from its start.
 #[derive(Debug, Default)]
 pub struct RequestDecoder {
+    /// The first `count` are those of the request; what is behind has no meaning.
     ranges: Vec<Range>,
+    /// Arguments that were found.
+    count: usize,
     /// Arguments still to come; `None` while between requests.
     remaining: Option<usize>,
     /// The length of the argument whose bytes are awaited.
@@ -67,7 +73,7 @@ impl RequestDecoder {
 
     /// Forgets a half-read request; the buffer is to be empty afterwards.
     pub fn reset(&mut self) {
-        self.ranges.clear();
+        self.count = 0;
         self.remaining = None;
         self.bulk_len = None;
         self.position = 0;
@@ -90,7 +96,7 @@ impl RequestDecoder {
     #[inline]
     pub fn decode(&mut self, buf: &[u8], limits: &DecoderLimits) -> Result<Decoded, ProtocolError> {
         if self.remaining.is_none() {
-            self.ranges.clear();
+            self.count = 0;
             self.inline = None;
             match buf.first() {
                 None => return Ok(Decoded::Incomplete),
@@ -124,6 +130,7 @@ impl RequestDecoder {
         let mut remaining = self.remaining.take().unwrap_or(0);
         let mut position = self.position;
         let mut bulk_len = self.bulk_len.take();
+        let mut found = self.count;
         while remaining > 0 {
             let len = match bulk_len.take() {
                 Some(len) => len,
@@ -132,24 +139,29 @@ impl RequestDecoder {
                         position = next;
                         len
                     }
-                    None => return Ok(self.pause(remaining, position, None)),
+                    None => return Ok(self.pause(found, remaining, position, None)),
                 },
             };
             let end = position + len;
             if buf.len() < end + 2 {
-                return Ok(self.pause(remaining, position, Some(len)));
+                return Ok(self.pause(found, remaining, position, Some(len)));
             }
-            self.ranges.push((position, end));
+            if found == self.ranges.len() {
+                self.ranges.resize((found * 2).max(RANGES_MIN), (0, 0));
+            }
+            self.ranges[found] = (position, end);
+            found += 1;
             position = end + 2;
             remaining -= 1;
         }
-        self.position = position;
+        (self.position, self.count) = (position, found);
         Ok(Decoded::Request { consumed: position })
     }
 
     /// Remembers how far it came.
     #[cold]
-    fn pause(&mut self, remaining: usize, position: usize, bulk_len: Option<usize>) -> Decoded {
+    fn pause(&mut self, found: usize, remaining: usize, position: usize, bulk_len: Option<usize>) -> Decoded {
+        self.count = found;
         (self.remaining, self.position, self.bulk_len) = (Some(remaining), position, bulk_len);
         Decoded::Incomplete
     }
@@ -167,7 +179,9 @@ impl RequestDecoder {
         let line = buf[..end].strip_suffix(b"\r").unwrap_or(&buf[..end]);
         let consumed = end + 1;
         let mut text = Vec::new();
+        self.ranges.clear();
         split_words(line, &mut text, &mut self.ranges).ok_or(ProtocolError::UnbalancedQuotes)?;
+        self.count = self.ranges.len();
         self.position = consumed;
         if self.ranges.is_empty() {
             return Ok(Decoded::Empty { consumed });
@@ -179,7 +193,7 @@ impl RequestDecoder {
     /// The request that the last call of [`Self::decode`] found in `buf` (the same bytes).
     #[inline]
     pub fn request<'a>(&'a self, buf: &'a [u8]) -> Request<'a> {
-        Request { buf: self.inline.as_deref().unwrap_or(buf), ranges: &self.ranges }
+        Request { buf: self.inline.as_deref().unwrap_or(buf), ranges: &self.ranges[..self.count] }
     }
 }
 

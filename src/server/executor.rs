@@ -17,6 +17,7 @@ use crate::command::{
 };
 use crate::config::{Config, settings};
 use crate::engine::Key;
+use crate::equal::bytes_equal;
 use crate::log::Effects;
 use crate::metrics::{LatencyEvent, WorkerMetrics};
 use crate::net::{Input, Progress};
@@ -51,7 +52,7 @@ struct Recent {
 impl Recent {
     #[inline]
     fn find(&self, name: &[u8]) -> Option<&'static Command> {
-        self.command.filter(|_| *self.name == *name)
+        self.command.filter(|_| bytes_equal(&self.name, name))
     }
 
     fn set(&mut self, name: &[u8], command: &'static Command) {
@@ -661,6 +662,11 @@ impl Executor {
             }
         }
         match result {
+            // By itself, since the others' outcomes are copied.
+            Ok(Outcome::Done) => {
+                counters.calls.add(1);
+                Some(Outcome::Done)
+            }
             // Counted when it is served.
             Ok(outcome @ Outcome::Blocked(_)) => Some(outcome),
             Ok(outcome) => {

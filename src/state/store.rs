@@ -44,7 +44,7 @@ pub struct Store {
     databases: usize,
 }
 
-/// The shards that a command needs.
+/// The shards that a command needs. Small enough for two registers: more would be copied through memory with every command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShardSet {
     /// None: the command touches no key.
@@ -52,7 +52,7 @@ pub enum ShardSet {
     /// One.
     One(usize),
     /// Several, in ascending order, each once.
-    Several(SmallVec<[usize; 8]>),
+    Several(Box<SmallVec<[usize; 8]>>),
     /// All.
     All,
 }
@@ -63,7 +63,9 @@ impl ShardSet {
         match self {
             Self::None => Self::One(shard),
             Self::One(one) if one == shard => self,
-            Self::One(one) => Self::Several(SmallVec::from_slice(&[one.min(shard), one.max(shard)])),
+            Self::One(one) => {
+                Self::Several(Box::new(SmallVec::from_slice(&[one.min(shard), one.max(shard)])))
+            }
             Self::Several(mut several) => {
                 if let Err(at) = several.binary_search(&shard) {
                     several.insert(at, shard);

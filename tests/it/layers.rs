@@ -22,7 +22,7 @@ const LAYERS: &[&str] = &[
 
 /// Below all layers; they import nothing but one another.
 const LEAVES: &[&str] =
-    &["clock", "config", "glob", "limits", "logging", "metrics", "number", "process", "tls"];
+    &["clock", "config", "equal", "glob", "limits", "logging", "metrics", "number", "process", "tls"];
 
 /// What the engine may not touch: it is synchronous and knows neither I/O nor the time.
 const FOREIGN_TO_ENGINE: &[&str] = &[

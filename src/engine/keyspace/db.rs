@@ -11,6 +11,7 @@ use super::list::ListValue;
 use super::set::SetValue;
 use super::string::StringValue;
 use crate::engine::stream::Stream;
+use crate::equal::bytes_equal;
 
 /// What a key holds.
 #[derive(Debug, Clone)]
@@ -136,7 +137,7 @@ impl Db {
 
     #[inline]
     fn find_slot(&self, key: &Key<'_>) -> Option<u32> {
-        self.index.find(key.hash, |&slot| *self.slots[slot as usize].key == *key.bytes).copied()
+        self.index.find(key.hash, |&slot| bytes_equal(&self.slots[slot as usize].key, key.bytes)).copied()
     }
 
     /// The key's entry.
@@ -198,8 +199,10 @@ impl Db {
 
     /// Removes a key and returns what belonged to it.
     pub fn remove(&mut self, key: &Key<'_>) -> Option<KeyEntry> {
-        let occupied =
-            self.index.find_entry(key.hash, |&slot| *self.slots[slot as usize].key == *key.bytes).ok()?;
+        let occupied = self
+            .index
+            .find_entry(key.hash, |&slot| bytes_equal(&self.slots[slot as usize].key, key.bytes))
+            .ok()?;
         let (slot, _) = occupied.remove();
         let entry = self.slots.remove(slot as usize);
         if let Some(at) = entry.expires_at_ms {

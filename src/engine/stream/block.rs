@@ -22,6 +22,7 @@ use super::value::{
     FieldValue, decode_value, decode_varint, encode_text, encode_value, encode_varint, listpack_integer_len,
     listpack_len, skip_value,
 };
+use crate::equal::bytes_equal;
 
 pub(super) const DELETED: u8 = 1;
 pub(super) const SAME_FIELDS: u8 = 2;
@@ -258,8 +259,9 @@ impl Block {
             return false;
         }
         for name in names {
-            if decode_value(&self.data, &mut position) != FieldValue::Text(name) {
-                return false;
+            match decode_value(&self.data, &mut position) {
+                FieldValue::Text(text) if bytes_equal(text, name) => {}
+                _ => return false,
             }
         }
         true
