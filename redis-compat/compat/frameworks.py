@@ -36,8 +36,9 @@ def find_frameworks(settings: dict, cache: Path) -> Iterator[Framework]:
         program = HERE / told["program"]
         command = (programs[program.suffix], str(program))
         chance = tuple((*settings["chance"].items(), *told.get("chance", {}).items()))
-        expected = HERE / "expected" / f"{name}.json"
+        expected, options = HERE / "expected" / f"{name}.json", tuple(told.get("server_options", ()))
         scenarios = [
-            (label, Scenario(command, tuple(words), expected, settings["seconds_max"], chance)) for label, words in told["runs"].items()
+            (label, Scenario(command, tuple(words), expected, settings["seconds_max"], chance, options))
+            for label, words in told["runs"].items()
         ]
         yield Framework(name, tuple(scenarios))

@@ -9,12 +9,14 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from . import state
 from .results import Outcome, SuiteRun, TestResult
 from .server import Server, ServerError
 from .sources import SourceError
 
+POLL_SECONDS = 0.02
 # What XINFO tells since Redis 8.8; the second oracle does not.
 FIELDS_OF_8_8 = ("nacked-count",)
 
@@ -24,6 +26,7 @@ class Scenario:
     """A program, the words before and after the port in its call, and what it should come to.
 
     `chance` has patterns for what differs from run to run, and what stands in its place before anything is compared.
+    `server_options` are the server's; one that the scenario kills is started again.
     """
 
     command: tuple[str, ...]
@@ -31,6 +34,7 @@ class Scenario:
     expected: Path
     seconds_max: int
     chance: tuple[tuple[str, str], ...] = ()
+    server_options: tuple[str, ...] = ()
     prefix: str = ""
 
 
@@ -75,20 +79,36 @@ def write_expected(scenario: Scenario, binary: Path) -> None:
 def _observe(run: SuiteRun, scenario: Scenario, binary: Path) -> tuple[list, dict | None]:
     """Runs a scenario on a new server. Returns its steps, and the state that it left, if it came so far."""
     try:
-        with Server(binary) as server:
-            command = [*scenario.command, str(server.port), *scenario.arguments]
-            limits = {"stdin": subprocess.DEVNULL, "timeout": scenario.seconds_max, "check": False}
-            done = subprocess.run(command, capture_output=True, text=True, **limits)
-            if done.returncode != 0:
-                run.troubles.append(f"the scenario exited with {done.returncode}:\n{done.stderr[-3000:]}")
+        with Server(binary, scenario.server_options) as server:
+            code, printed, complaints = _run(scenario, server)
+            if code != 0:
+                run.troubles.append(f"the scenario exited with {code}:\n{complaints[-3000:]}")
             left = state.describe(server.port)
             server.end()
-        return _without_chance([json.loads(line) for line in done.stdout.splitlines()], scenario), _without_chance(left, scenario)
+        return _without_chance([json.loads(line) for line in printed.splitlines()], scenario), _without_chance(left, scenario)
     except subprocess.TimeoutExpired:
         run.troubles.append(f"the scenario still ran after {scenario.seconds_max} s")
     except (ServerError, OSError, ValueError) as error:
         run.troubles.append(f"{type(error).__name__}: {error}")
     return [], None
+
+
+def _run(scenario: Scenario, server: Server) -> tuple[int, str, str]:
+    """Runs a scenario's program, and looks after its server meanwhile. Returns its exit code and what it printed."""
+    command = [*scenario.command, str(server.port), *scenario.arguments]
+    deadline = time.monotonic() + scenario.seconds_max
+    with TemporaryFile("w+") as printed, TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=printed, stderr=complaints)
+        try:
+            while process.poll() is None:
+                server.start_again_if_killed()
+                if time.monotonic() > deadline:
+                    raise subprocess.TimeoutExpired(command, scenario.seconds_max)
+                time.sleep(POLL_SECONDS)
+        finally:
+            process.kill()
+        texts = [file.seek(0) or file.read() for file in (printed, complaints)]
+    return process.wait(), *texts
 
 
 def _without_chance(value: object, scenario: Scenario) -> object:

@@ -40,6 +40,12 @@ class Server:
             raise
         return self
 
+    def start_again_if_killed(self) -> None:
+        """Starts it anew, on its port and with its data, if a signal ended it: what a service manager does."""
+        assert self._process is not None
+        if (self._process.poll() or 0) < 0:
+            self._run()
+
     def __exit__(self, *_exc_info: object) -> None:
         assert self._process is not None
         if self._process.poll() is None:
@@ -51,6 +57,9 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
+        self._run()
+
+    def _run(self) -> None:
         command = [str(self._binary), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._directory.name]
         command += ["--save", "", "--enable-debug-command", "yes", *self._options]
         with self._log_path().open("wb") as log:

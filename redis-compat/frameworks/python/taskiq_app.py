@@ -12,6 +12,8 @@ from taskiq_redis import PubSubBroker, RedisAsyncResultBackend, RedisStreamBroke
 URL = os.environ["SCENARIO_URL"]
 # Set in the environment of the worker that is to be killed: it begins its tasks and does not end them.
 NEVER_ENDS = "SCENARIO_NEVER_ENDS" in os.environ
+# Where the tasks write down that they were done, if not in the server: a file.
+LEDGER = os.environ.get("SCENARIO_LEDGER")
 IDLE_MS_MIN = 1000
 
 
@@ -37,7 +39,11 @@ client = Redis.from_url(URL)
 
 @broker.task(task_name="square")
 async def square(number: int, context: Context = TaskiqDepends()) -> int:
-    """Counts that it began and that it ended, each under a key of the task."""
+    """Counts that it began and that it ended, each under a key of the task; or writes its ID into the ledger."""
+    if LEDGER:
+        with open(LEDGER, "a") as ledger:
+            ledger.write(f"{context.message.task_id}\n")
+        return number * number
     await client.incr(f"began:{context.message.task_id}")
     if NEVER_ENDS:
         await asyncio.Event().wait()

@@ -32,7 +32,7 @@ class Worker:
 
     def __init__(self, broker: str, consumer: str, never_ends: bool = False) -> None:
         environment = os.environ | {"SCENARIO_CONSUMER": consumer} | ({"SCENARIO_NEVER_ENDS": "1"} if never_ends else {})
-        command = [sys.executable, "-m", "taskiq", "worker", f"taskiq_app:{broker}", "--workers", "1", "--ack-type", "when_executed"]
+        command = [sys.executable, "-m", "taskiq", "worker", f"taskiq_app:{broker}", "--workers", "1"]
         here = Path(__file__).resolve().parent
         output = {"stdin": subprocess.DEVNULL, "stdout": sys.stderr, "stderr": sys.stderr}
         self._process = subprocess.Popen(command, cwd=here, env=environment, start_new_session=True, **output)
@@ -190,4 +190,5 @@ async def main() -> None:
     await client.aclose()
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
