@@ -59,6 +59,7 @@ def run_tcl_unit_with_own_servers(source: Path, series: str, unit: str, settings
         silence_s_max,
         without,
         without_tags=list(settings.get("without_tags", {})),
+        without_blocks=list(settings.get("without_blocks", {})),
         defaults=settings.get("defaults"),
         tls=settings.get("tls", False),
     )

@@ -20,6 +20,8 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 STATUS = re.compile(r"^\[(ok|err|skip|ignore|exception|TIMEOUT)\]:? ?(.*)$")
 ELAPSED = re.compile(r" \(\d+ ms\)$")
 IN_PROGRESS = re.compile(r"^\S+ => \(IN PROGRESS\) (.*)$")
+# A server that a file starts, with its tests: its braces stand at the beginning of a line.
+BLOCK = re.compile(r"^start_server .*?^\}$", re.MULTILINE | re.DOTALL)
 THE_END = "The End"
 GRACE_SECONDS = 30
 WHOLE_RUN_SECONDS_MAX = 900
@@ -50,18 +52,21 @@ def run_unit_with_own_servers(
     without: list[str],
     *,
     without_tags: list[str] | None = None,
+    without_blocks: list[str] | None = None,
     defaults: list[str] | None = None,
     tls: bool = False,
 ) -> TclRun:
     """Runs one test file that starts its servers itself, with settings of their own: `binary`, in the place of redis-server.
 
-    `without` names tests to leave out; what begins with `/` is a pattern. `without_tags` leaves out what is tagged so. `defaults` are lines that every configuration begins with: what
+    `without` names tests to leave out; what begins with `/` is a pattern. `without_tags` leaves out what is tagged so. `without_blocks` takes out of the file the blocks
+    with a server of their own that contain one of these texts, for what stands outside any test. `defaults` are lines that every configuration begins with: what
     is redis-server's default and not the binary's, where tests count on it. With `tls` everything goes over TLS.
     """
     with tempfile.TemporaryDirectory(prefix="redis-compat-tcl-") as directory:
         tree = Path(directory)
         shutil.copytree(source / "tests", tree / "tests", ignore=shutil.ignore_patterns("tmp"))
         (tree / "tests" / "tmp").mkdir()
+        _cut_blocks(tree / "tests" / f"{unit}.tcl", without_blocks or [])
         (tree / "src").mkdir()
         server = tree / "src" / "redis-server"
         # The suite waits for the process's number in the server's output.
@@ -80,6 +85,16 @@ def run_unit_with_own_servers(
             _make_certificates(source, tree)
             where.append("--tls")
         return _run(tree, unit, where, silence_s_max, without)
+
+
+def _cut_blocks(file: Path, texts: list[str]) -> None:
+    whole = file.read_text()
+    for text in texts:
+        kept = BLOCK.sub(lambda block, text=text: "" if text in block[0] else block[0], whole)
+        if kept == whole:
+            raise ValueError(f"{file.name} has no block with {text!r}")
+        whole = kept
+    file.write_text(whole)
 
 
 def _make_certificates(source: Path, tree: Path) -> None:

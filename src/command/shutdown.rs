@@ -83,8 +83,9 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         );
         return Err(CommandError::Other("ERR Errors trying to SHUTDOWN. Check logs."));
     }
+    // Whoever asked for it is answered by the connection's end, and can count on being refused then.
+    shared.relisten.end();
     shared.shutdown.notify_one();
-    // Whoever asked for it is answered by the connection's end.
     context.session.closing = true;
     Ok(Outcome::Done)
 }

@@ -25,6 +25,8 @@ pub struct Reply {
     protocol: Protocol,
     /// Beyond so many bytes what was written is dropped; `None` for no bound.
     limit: Option<NonZeroUsize>,
+    /// So many of these bytes are granted to what comes first alone.
+    granted: usize,
     /// Bytes that were dropped from the front.
     dropped: usize,
     has_overflown: bool,
@@ -41,10 +43,25 @@ impl Reply {
         Self { buf, protocol, ..Self::default() }
     }
 
-    /// The same; of a reply that grows beyond `bytes` nothing is kept: see [`Self::has_overflown`].
+    /// The same; of a reply that grows beyond `bytes` nothing is kept: see [`Self::has_overflown`]. Of `bytes` the last `granted` are only for
+    /// what is written before the first array whose length is not known beforehand: Redis does not count what lies in a buffer of
+    /// that size, and such an array ends its use.
     #[must_use]
-    pub fn with_limit(self, bytes: Option<NonZeroUsize>) -> Self {
-        Self { limit: bytes, ..self }
+    pub fn with_limit(self, bytes: Option<NonZeroUsize>, granted: usize) -> Self {
+        Self { limit: bytes, granted, ..self }
+    }
+
+    /// What the limit is now, in bytes.
+    #[inline]
+    pub fn limit(&self) -> Option<NonZeroUsize> {
+        self.limit
+    }
+
+    /// An array of unknown length comes.
+    fn end_grant(&mut self) {
+        let unused = self.granted.saturating_sub(self.len());
+        self.granted = 0;
+        self.limit = self.limit.and_then(|limit| NonZeroUsize::new(limit.get().saturating_sub(unused)));
     }
 
     /// Whether something was dropped since there was more than the limit: what is left is no reply, and must not be sent.
@@ -299,6 +316,9 @@ impl Reply {
     /// Runs `elements`, which writes elements and counts them, and puts an array's head with that
     /// count before what it wrote.
     pub fn array_counted(&mut self, elements: impl FnOnce(&mut Self) -> usize) {
+        if self.limit.is_some() {
+            self.end_grant();
+        }
         let (start, dropped) = (self.buf.len(), self.dropped);
         // Room for the usual head; most arrays of unknown length have less than ten elements.
         self.buf.extend_from_slice(b"*0\r\n");
@@ -347,7 +367,7 @@ mod tests {
 
     #[test]
     fn what_grows_beyond_the_limit_is_dropped() {
-        let mut reply = Reply::default().with_limit(NonZeroUsize::new(1000));
+        let mut reply = Reply::default().with_limit(NonZeroUsize::new(1000), 0);
         reply.array_counted(|reply| {
             let start = reply.len();
             for count in 1..=100 {
@@ -361,9 +381,24 @@ mod tests {
         reply.truncate(10);
         assert_eq!((reply.len(), reply.has_overflown()), (10, true));
         // A last element that is beyond it alone is kept: whoever sends looks at the length.
-        let mut reply = Reply::default().with_limit(NonZeroUsize::new(1000));
+        let mut reply = Reply::default().with_limit(NonZeroUsize::new(1000), 0);
         reply.bulk(&[b'x'; 2000]);
         assert!(!reply.has_overflown());
+    }
+
+    #[test]
+    fn an_array_of_unknown_length_ends_what_is_granted() {
+        for before in [0, 94, 494, 994] {
+            let mut reply = Reply::default().with_limit(NonZeroUsize::new(1500), 500);
+            if before > 0 {
+                reply.bulk(&vec![b'x'; before]);
+            }
+            reply.array(2);
+            assert_eq!(reply.limit(), NonZeroUsize::new(1500));
+            let written = reply.len();
+            reply.array_counted(|_| 0);
+            assert_eq!(reply.limit(), NonZeroUsize::new(1000 + written.min(500)), "{before}");
+        }
     }
 
     #[test]

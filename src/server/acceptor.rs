@@ -15,7 +15,7 @@ use super::worker::{Handover, WorkerHandle};
 use crate::clock;
 use crate::config::{Config, Handle, SetRefusal, SettingId, settings};
 use crate::net::{self, Acceptor, Listener, Socket};
-use crate::state::{Endpoint, Shared};
+use crate::state::{Endpoint, Listen, Shared};
 
 /// Where the server listens, and what it is told to do there.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Listening {
     config: Arc<Config>,
     /// The places, and what stops the accepting there.
     places: Mutex<Vec<(Place, Arc<StopSign>)>>,
+    /// What stops it on the Unix socket.
+    unix: Mutex<Option<Arc<StopSign>>>,
     /// Takes new listeners to the thread that accepts connections.
     started: mpsc::UnboundedSender<NewListener>,
 }
@@ -56,7 +58,7 @@ impl Listening {
         config: Arc<Config>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<NewListener>), StartupError> {
         let (started, receiver) = mpsc::unbounded_channel();
-        let listening = Self { config, places: Mutex::default(), started };
+        let listening = Self { config, places: Mutex::default(), unix: Mutex::default(), started };
         listening.listen()?;
         listening.listen_on_unix_socket()?;
         Ok((listening, receiver))
@@ -71,6 +73,7 @@ impl Listening {
         let failed = |cause| StartupError::UnixSocket { path: path.to_string(), cause };
         let listener = Listener::bind_unix(Path::new(&*path), mode, self.backlog()).map_err(failed)?;
         let stop = StopSign::new(&listener).map_err(failed)?;
+        *self.unix.lock() = Some(stop.clone());
         self.hand_over(NewListener { listener, is_tls: false, stop });
         Ok(())
     }
@@ -84,25 +87,6 @@ impl Listening {
         let _ = self.started.send(listener);
     }
 
-    /// Does so again after settings have changed. Places that are still asked for stay as they are.
-    ///
-    /// # Errors
-    /// Not all can be listened on; then all is as it was.
-    pub(super) fn relisten(&self, changed: &[SettingId]) -> Result<(), SetRefusal> {
-        self.listen().map_err(|error| {
-            tracing::warn!("{error}; the server listens where it did");
-            let bind = settings::BIND.id();
-            let listening = [bind, settings::PORT.id(), settings::TLS_PORT.id()];
-            let setting = listening.into_iter().find(|id| changed.contains(id)).unwrap_or(bind);
-            let reason = if setting == bind {
-                "Failed to bind to specified addresses."
-            } else {
-                "Unable to listen on this port. Check server logs."
-            };
-            SetRefusal { setting, reason: reason.to_owned() }
-        })
-    }
-
     fn listen(&self) -> Result<(), StartupError> {
         let mut places = self.places.lock();
         let wanted = self.wanted();
@@ -111,8 +95,7 @@ impl Listening {
             .partition(|(place, _)| wanted.iter().any(|(wanted, _)| wanted == place));
         // They may be in the way of new ones.
         for (_, stop) in &left {
-            stop.stopped.notify_one();
-            stop.closer.close();
+            stop.stop();
         }
         let new = self.listen_on_new(&wanted, &kept);
         let (new, result) = match new {
@@ -177,7 +160,37 @@ impl Listening {
     }
 }
 
+impl Listen for Listening {
+    /// Places that are still asked for stay as they are.
+    fn relisten(&self, changed: &[SettingId]) -> Result<(), SetRefusal> {
+        self.listen().map_err(|error| {
+            tracing::warn!("{error}; the server listens where it did");
+            let bind = settings::BIND.id();
+            let listening = [bind, settings::PORT.id(), settings::TLS_PORT.id()];
+            let setting = listening.into_iter().find(|id| changed.contains(id)).unwrap_or(bind);
+            let reason = if setting == bind {
+                "Failed to bind to specified addresses."
+            } else {
+                "Unable to listen on this port. Check server logs."
+            };
+            SetRefusal { setting, reason: reason.to_owned() }
+        })
+    }
+
+    fn end(&self) {
+        let places = std::mem::take(&mut *self.places.lock());
+        for stop in places.into_iter().map(|(_, stop)| stop).chain(self.unix.lock().take()) {
+            stop.stop();
+        }
+    }
+}
+
 impl StopSign {
+    fn stop(&self) {
+        self.stopped.notify_one();
+        self.closer.close();
+    }
+
     fn new(listener: &Listener) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self { stopped: Notify::new(), closer: listener.closer()? }))
     }

@@ -142,7 +142,7 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     Renames::new(&shared.config)?;
     shared.warn_of_policy();
     shared.load_tls()?;
-    shared.relisten.provide(Box::new(move |changed| listening.relisten(changed)));
+    shared.relisten.provide(Box::new(listening));
     if !metrics_listeners.is_empty() {
         monitoring::start(shared.clone(), metrics_listeners)
             .map_err(system("Can't start the thread for metrics"))?;
@@ -271,6 +271,7 @@ fn start_workers(shared: &Arc<Shared>) -> Result<(Vec<WorkerHandle>, Vec<JoinHan
 
 /// Ends in order: no new connections, the present ones closed, the log synced.
 async fn stop(shared: &Arc<Shared>, workers: Arc<Vec<WorkerHandle>>, threads: Vec<JoinHandle<()>>) {
+    shared.relisten.end();
     shared.stopping.store(true, Relaxed);
     let deadline = Instant::now() + CLOSING_TIME_MAX;
     while !shared.clients.is_empty() && Instant::now() < deadline {

@@ -22,7 +22,10 @@ use crate::config::settings;
 use crate::log::{Effects, FsyncPolicy, Planted, Position};
 use crate::net::{HandshakeError, Input, Progress, Service, Socket, serve, shake_hands};
 use crate::protocol::{OwnedRequest, Reply, RequestDecoder};
-use crate::state::{ClientHandle, Keys, Mark, ReplyMode, ServedReply, Session, Shared, Unblock, Waiter};
+use crate::state::{
+    ClientHandle, Keys, Mark, ReplyMode, ServedReply, Session, Shared, UNLIMITED_OUTPUT_BYTES, Unblock,
+    Waiter,
+};
 use crate::tls::TlsSetup;
 
 /// A timer for a blocked command runs for no longer than this, in milliseconds; then it is set again.
@@ -517,15 +520,15 @@ impl Service for Worker {
             .shared()
             .output_bytes_max()
             .filter(|_| session.reply_mode == ReplyMode::On && !session.is_subscriber());
-        let mut reply =
-            Reply::from_buffer(std::mem::take(output), session.protocol).with_limit(output_bytes_max);
+        let mut reply = Reply::from_buffer(std::mem::take(output), session.protocol)
+            .with_limit(output_bytes_max, UNLIMITED_OUTPUT_BYTES);
         let reply_start = reply.len();
         let end = self.execute_all(connection, input, &mut reply);
         let session = &mut connection.session;
         let written = reply.len().saturating_sub(reply_start);
         let pending = session.handle.output_buffer.load(Relaxed) + written;
         session.handle.output_buffer.store(pending, Relaxed);
-        let has_overflown = reply.has_overflown();
+        let (has_overflown, output_bytes_max) = (reply.has_overflown(), reply.limit());
         *output = reply.into_buffer();
         if has_overflown || output_bytes_max.is_some_and(|max| pending >= max.get()) {
             self.shared().note_output_disconnection(&session.handle);

@@ -24,7 +24,7 @@ pub use monitors::{Monitors, monitored_source};
 pub use outbox::{Message, Outbox};
 pub use pubsub::{PubSub, Subscriptions, Topic};
 pub use session::{ReplyMode, Session, SessionTracking, Transaction, WatchedKey};
-pub use shared::{Pause, PauseMode, Relisten, Shared, random_id};
+pub use shared::{Listen, Pause, PauseMode, Relisten, Shared, random_id};
 pub use slowlog::{SlowCommand, SlowLog};
 pub use snapshot::Snapshot;
 pub use store::{LockedShards, Shard, ShardSet, Store};

@@ -48,17 +48,34 @@ pub struct Pause {
     pub until_ms: u64,
 }
 
-type RelistenFn = dyn Fn(&[SettingId]) -> Result<(), SetRefusal> + Send + Sync;
+/// Who listens for connections.
+pub trait Listen: fmt::Debug + Send + Sync {
+    /// Listens where the settings, of which some have changed, want it.
+    ///
+    /// # Errors
+    /// Not all of it can be listened on; all is as it was.
+    fn relisten(&self, changed: &[SettingId]) -> Result<(), SetRefusal>;
+
+    /// Listens nowhere any more.
+    fn end(&self);
+}
 
 /// Has the server listen where changed settings want it; whoever listens provides for it.
-#[derive(Default)]
-pub struct Relisten(OnceLock<Box<RelistenFn>>);
+#[derive(Debug, Default)]
+pub struct Relisten(OnceLock<Box<dyn Listen>>);
 
 impl Relisten {
     /// Says what does it.
-    pub fn provide(&self, relisten: Box<RelistenFn>) {
-        let first = self.0.set(relisten).is_ok();
+    pub fn provide(&self, listen: Box<dyn Listen>) {
+        let first = self.0.set(listen).is_ok();
         debug_assert!(first, "a server listens once");
+    }
+
+    /// Takes no connections any more: who connects is refused.
+    pub fn end(&self) {
+        if let Some(listen) = self.0.get() {
+            listen.end();
+        }
     }
 
     /// Listens where the settings, of which some have changed, want it.
@@ -66,13 +83,7 @@ impl Relisten {
     /// # Errors
     /// Not all of it can be listened on; all is as it was.
     pub fn call(&self, changed: &[SettingId]) -> Result<(), SetRefusal> {
-        self.0.get().map_or(Ok(()), |relisten| relisten(changed))
-    }
-}
-
-impl fmt::Debug for Relisten {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Relisten").finish_non_exhaustive()
+        self.0.get().map_or(Ok(()), |listen| listen.relisten(changed))
     }
 }
 
