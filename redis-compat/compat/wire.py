@@ -35,6 +35,10 @@ class Wire:
         self._socket.sendall(b"".join(parts))
         return self._read()
 
+    def receive(self) -> Reply:
+        """Reads what comes unasked."""
+        return self._read()
+
     def _read(self) -> Reply:
         line = self._file.readline()
         if not line.endswith(b"\r\n"):
