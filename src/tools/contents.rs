@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::command::{library_name, table};
+use crate::command::table;
 use crate::log::Recorded;
 use crate::rdb::{Content, FileItem};
 
@@ -16,6 +16,8 @@ const NAMES_MAX: usize = 1000;
 pub(super) struct Contents {
     commands: HashMap<Vec<u8>, u64>,
     keys: HashMap<String, u64>,
+    /// Libraries of functions in a snapshot.
+    libraries: u64,
     /// What Millstream does not have: what it is, and the first of it.
     lacking: HashMap<String, String>,
 }
@@ -56,10 +58,7 @@ impl Contents {
                 };
                 *self.keys.entry(kind.to_owned()).or_default() += 1;
             }
-            Recorded::Item(FileItem::Function(code)) => {
-                let name = || library_name(code).escape_ascii().to_string();
-                self.lacking.entry("functions".to_owned()).or_insert_with(name);
-            }
+            Recorded::Item(FileItem::Function(_)) => self.libraries += 1,
             Recorded::Item(FileItem::ModuleData(_)) => {}
         }
     }
@@ -76,6 +75,9 @@ impl Contents {
     pub(super) fn describe(&self) -> Option<String> {
         let mut counts: Vec<(u64, String)> =
             self.keys.iter().map(|(kind, count)| (*count, format!("{kind} keys"))).collect();
+        if self.libraries > 0 {
+            counts.push((self.libraries, "function libraries".to_owned()));
+        }
         let keys = counts.len();
         let commands = self.commands.iter().map(|(name, count)| (*count, name.escape_ascii().to_string()));
         counts.extend(commands);

@@ -9,7 +9,9 @@ use super::find_log::find_log;
 use super::load::{Loaded, Refused};
 use crate::command::Dump;
 use crate::engine::Value;
-use crate::log::{DiskStorage, LoadProgress, LogPaths, Manifest, ManifestFile, RecoverySettings, replay};
+use crate::log::{
+    DiskStorage, LoadProgress, LogError, LogPaths, Manifest, ManifestFile, RecoverySettings, replay,
+};
 
 /// What the data are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,14 +89,14 @@ fn why(refused: Refused<'_>) -> String {
         Refused::Key { kind, key } => {
             format!("the key \"{}\" holds a {kind}, a type that Millstream does not have", key.escape_ascii())
         }
-        Refused::Function { .. } => "there is a function library, and Millstream has no functions".to_owned(),
-        Refused::Command { why, .. } | Refused::Other(why) => why,
+        Refused::Function { why, .. } | Refused::Command { why, .. } | Refused::Other(why) => why,
     }
 }
 
 /// Writes all data as commands that redis-server 7.0 knows.
 fn write_commands(loaded: &Loaded, out: &mut dyn Write, path: &Path) -> Result<LeftOut, ToolError> {
     let mut left_out = LeftOut::default();
+    write_with(out, path, |dump| loaded.libraries().iter().try_for_each(|code| dump.push_library(code)))?;
     let mut db_before = usize::MAX;
     loaded.for_each(|db, entry| {
         left_out.count(&entry.value);
@@ -105,19 +107,28 @@ fn write_commands(loaded: &Loaded, out: &mut dyn Write, path: &Path) -> Result<L
             db_before = db;
         }
         // What is in one call's commands is all of this database.
-        let mut failure = None;
-        let mut sink = |commands: &crate::log::Effects| {
-            if failure.is_none() {
-                failure = out.write_all(commands.as_bytes()).err();
-            }
-            Ok(())
-        };
-        let mut dump = Dump::plain(&mut sink);
-        dump.push(db, entry)?;
-        dump.finish()?;
-        failure.map_or(Ok(()), |error| Err(ToolError::file("write to", path)(error)))
+        write_with(out, path, |dump| dump.push(db, entry))
     })?;
     Ok(left_out)
+}
+
+/// Writes what `push` encodes.
+fn write_with(
+    out: &mut dyn Write,
+    path: &Path,
+    push: impl FnOnce(&mut Dump<'_>) -> Result<(), LogError>,
+) -> Result<(), ToolError> {
+    let mut failure = None;
+    let mut sink = |commands: &crate::log::Effects| {
+        if failure.is_none() {
+            failure = out.write_all(commands.as_bytes()).err();
+        }
+        Ok(())
+    };
+    let mut dump = Dump::plain(&mut sink);
+    push(&mut dump)?;
+    dump.finish()?;
+    failure.map_or(Ok(()), |error| Err(ToolError::file("write to", path)(error)))
 }
 
 fn write_file(loaded: &Loaded, dest: &Path) -> Result<LeftOut, ToolError> {

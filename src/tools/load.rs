@@ -20,8 +20,8 @@ const DATABASES: &str = "1024";
 pub(super) enum Refused<'a> {
     /// A key of a type that Millstream does not have.
     Key { kind: Cow<'static, str>, key: Vec<u8> },
-    /// A function library.
-    Function { code: Vec<u8> },
+    /// A function library, and why.
+    Function { code: Vec<u8>, why: String },
     /// A command, and why.
     Command { request: Request<'a>, why: String },
     /// Anything else: why.
@@ -57,7 +57,9 @@ impl Loaded {
                 let Content::Foreign(kind) = item.content else { return Ok(()) };
                 refuse(Refused::Key { kind, key: item.key })
             }
-            Recorded::Item(FileItem::Function(code)) => refuse(Refused::Function { code }),
+            Recorded::Item(FileItem::Function(code)) => replay
+                .apply(Recorded::Item(FileItem::Function(code.clone())))
+                .or_else(|why| refuse(Refused::Function { code, why })),
             Recorded::Item(_) => replay.apply(recorded).or_else(|why| refuse(Refused::Other(why))),
             Recorded::Command(request) => {
                 let request = *request;
@@ -84,6 +86,11 @@ impl Loaded {
             }
         }
         Ok(())
+    }
+
+    /// The codes of the libraries of functions.
+    pub(super) fn libraries(&self) -> Vec<Arc<[u8]>> {
+        self.shared.scripting.library_codes()
     }
 
     /// The number of keys.

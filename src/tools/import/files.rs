@@ -7,7 +7,7 @@ use super::super::error::ToolError;
 use super::super::find_log::find_log;
 use super::super::load::{Loaded, Refused};
 use super::report::Report;
-use super::target::{NewKey, Target};
+use super::target::{NewKey, Target, leave_library};
 use super::{Import, name_of, progress_bar};
 use crate::log::{DiskStorage, LoadProgress, RecoverySettings, replay, replay_file};
 use crate::rdb::{Content, FileItem, FileKey, FileReader};
@@ -45,10 +45,9 @@ pub(super) fn import_rdb(
                 }
             }
             FileItem::Function(code) => {
-                report.leave(
-                    "function libraries, which Millstream does not have",
-                    crate::command::library_name(&code),
-                );
+                if import.wants_libraries() {
+                    target.put_library(&code, report)?;
+                }
             }
             FileItem::ModuleData(name) => report.leave("data of modules", name.as_bytes()),
         }
@@ -99,12 +98,7 @@ pub(super) fn import_dir(
 fn leave(report: &mut Report, refused: Refused<'_>) -> Result<(), String> {
     match refused {
         Refused::Key { kind, key } => report.leave(&lacking(&kind), &key),
-        Refused::Function { code } => {
-            report.leave(
-                "function libraries, which Millstream does not have",
-                crate::command::library_name(&code),
-            );
-        }
+        Refused::Function { code, why } => leave_library(&code, &why, report),
         Refused::Command { request, why } => {
             report.leave(&format!("commands that were refused: {why}"), request.get(1).unwrap_or_default());
         }
@@ -119,6 +113,9 @@ fn import_loaded(
     target: &mut dyn Target,
     report: &mut Report,
 ) -> Result<(), ToolError> {
+    if import.wants_libraries() {
+        loaded.libraries().iter().try_for_each(|code| target.put_library(code, report))?;
+    }
     let bar = progress_bar(loaded.len() as u64, false);
     loaded.for_each(|db, entry| {
         bar.inc(1);

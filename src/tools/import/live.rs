@@ -37,6 +37,8 @@ pub(super) fn import(
     if let Some(resumed) = resumed {
         check_resumed(&resumed, &state)?;
         state = resumed;
+    } else if import.wants_libraries() {
+        import_libraries(&mut client, target, report)?;
     }
     let dbs = list_dbs(&mut client)?;
     let mut fetch = Fetch { has_expiry_times: has_expiry_times(&mut client)?, client };
@@ -71,6 +73,29 @@ pub(super) fn import(
         }
     }
     bar.finish_and_clear();
+    Ok(())
+}
+
+/// Imports the libraries of functions, which a server has since Redis 7.0.
+fn import_libraries(
+    client: &mut Client,
+    target: &mut dyn Target,
+    report: &mut Report,
+) -> Result<(), ToolError> {
+    client.push(&[b"FUNCTION", b"DUMP"]);
+    client.flush()?;
+    let reply = client.read()?;
+    match (text_of(&reply), &reply) {
+        (Some(payload), _) => match rdb::decode_functions(payload, STRING_BYTES_MAX) {
+            Ok(codes) => codes.iter().try_for_each(|code| target.put_library(code, report))?,
+            Err(error) => {
+                report.leave(&format!("function libraries that cannot be read: {error}"), b"FUNCTION DUMP");
+            }
+        },
+        (None, Frame::Error(text)) if text.starts_with("ERR unknown command") => {}
+        (None, Frame::Error(text)) => report.leave(&format!("the source answers {text}"), b"FUNCTION DUMP"),
+        (None, _) => report.leave("the source's reply to FUNCTION DUMP is none", b"FUNCTION DUMP"),
+    }
     Ok(())
 }
 

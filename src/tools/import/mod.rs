@@ -84,6 +84,11 @@ impl Import {
                 .is_none_or(|pattern| glob::matches(pattern.as_bytes(), key, glob::Case::Sensitive))
     }
 
+    /// Who chooses keys wants these alone.
+    fn wants_libraries(&self) -> bool {
+        self.dbs.is_empty() && self.pattern.is_none()
+    }
+
     /// Imports, and tells the report. Answers whether all was imported that was wanted.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ const KINDS_MAX: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct Report {
     taken: BTreeMap<&'static str, u64>,
+    libraries: u64,
     left: BTreeMap<String, Left>,
     /// Keys that were gone when they were to be read: nothing is wrong with that.
     pub(super) gone: u64,
@@ -36,6 +37,16 @@ impl Report {
         if let Some(count) = self.taken.get_mut(kind) {
             *count = count.saturating_sub(1);
         }
+    }
+
+    /// A library of functions was imported.
+    pub(super) fn take_library(&mut self) {
+        self.libraries += 1;
+    }
+
+    /// A library was counted as imported, and was not after all.
+    pub(super) fn give_back_library(&mut self) {
+        self.libraries = self.libraries.saturating_sub(1);
     }
 
     /// Something was not imported: why, and its name.
@@ -68,6 +79,9 @@ impl fmt::Display for Report {
             .collect();
         let details = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         writeln!(f, "Imported: {} keys{details}", self.taken.values().sum::<u64>())?;
+        if self.libraries > 0 {
+            writeln!(f, "Imported: {} function libraries", self.libraries)?;
+        }
         if self.gone > 0 {
             writeln!(f, "Gone before they were read: {} keys", self.gone)?;
         }

@@ -7,13 +7,14 @@ use super::super::client::Client;
 use super::super::error::ToolError;
 use super::report::Report;
 use crate::clock;
-use crate::command::Dump;
+use crate::command::{Dump, library_name};
 use crate::engine::Value;
 use crate::log::{
     DiskStorage, Effects, FsyncPolicy, LoadProgress, Log, LogPaths, LogSettings, RecoverySettings, recover,
 };
 use crate::protocol::Frame;
 use crate::rdb;
+use crate::script::Scripting;
 
 /// So much is appended to a log before it is written.
 const UNWRITTEN_BYTES_MAX: u64 = 1 << 20;
@@ -33,6 +34,8 @@ pub(super) struct NewKey<'a> {
 pub(super) trait Target {
     /// Writes a key; a key that is there from before is replaced, or kept and told in the report.
     fn put(&mut self, new: &NewKey<'_>, report: &mut Report) -> Result<(), ToolError>;
+    /// Writes a library of functions; of one that is there from before the same holds.
+    fn put_library(&mut self, code: &[u8], report: &mut Report) -> Result<(), ToolError>;
     /// Waits until all that was put is as safe as the target makes it.
     fn settle(&mut self, report: &mut Report) -> Result<(), ToolError>;
     /// Ends it.
@@ -44,6 +47,8 @@ pub(super) struct DirTarget {
     log: Log,
     unwritten_bytes: u64,
     effects: Effects,
+    /// Where libraries are tried: a log with one that cannot be loaded would be of no use.
+    libraries: Scripting,
 }
 
 impl DirTarget {
@@ -66,7 +71,7 @@ impl DirTarget {
             )));
         }
         let log = Log::start(&DiskStorage, recovered, LogSettings::new(FsyncPolicy::No))?;
-        Ok(Self { log, unwritten_bytes: 0, effects: Effects::new() })
+        Ok(Self { log, unwritten_bytes: 0, effects: Effects::new(), libraries: Scripting::default() })
     }
 
     fn write(&mut self) -> Result<(), ToolError> {
@@ -97,6 +102,23 @@ impl Target for DirTarget {
         if self.unwritten_bytes > UNWRITTEN_BYTES_MAX { self.write() } else { Ok(()) }
     }
 
+    fn put_library(&mut self, code: &[u8], report: &mut Report) -> Result<(), ToolError> {
+        if let Err(why) = self.libraries.load_library(code, false, true) {
+            leave_library(code, &String::from_utf8_lossy(&why), report);
+            return Ok(());
+        }
+        let log = &self.log;
+        let mut sink = |effects: &Effects| {
+            log.append(effects);
+            Ok(())
+        };
+        let mut dump = Dump::new(&mut sink);
+        dump.push_library(code)?;
+        dump.finish()?;
+        report.take_library();
+        self.write()
+    }
+
     fn settle(&mut self, _: &mut Report) -> Result<(), ToolError> {
         self.write()?;
         self.log.sync_all().map_err(|error| ToolError::Other(error.to_string()))
@@ -120,6 +142,12 @@ pub(super) struct ServerTarget {
 enum OnTheWay {
     Select(usize),
     Key { key: Vec<u8>, kind: &'static str },
+    Library { code: Vec<u8> },
+}
+
+/// Tells of a library that was not taken.
+pub(super) fn leave_library(code: &[u8], why: &str, report: &mut Report) {
+    report.leave(&format!("function libraries that were refused: {why}"), library_name(code));
 }
 
 impl ServerTarget {
@@ -142,6 +170,10 @@ impl ServerTarget {
                         format!("the server answers {text}")
                     };
                     report.leave(&why, &key);
+                }
+                (Frame::Error(text), OnTheWay::Library { code }) => {
+                    report.give_back_library();
+                    leave_library(&code, &text, report);
                 }
                 _ => {}
             }
@@ -174,6 +206,18 @@ impl Target for ServerTarget {
             self.read_replies(report)?;
         }
         Ok(())
+    }
+
+    fn put_library(&mut self, code: &[u8], report: &mut Report) -> Result<(), ToolError> {
+        let args: [&[u8]; 4] = [b"FUNCTION", b"LOAD", b"REPLACE", code];
+        if self.replace {
+            self.client.push(&args);
+        } else {
+            self.client.push(&[args[0], args[1], args[3]]);
+        }
+        self.on_the_way.push_back(OnTheWay::Library { code: code.to_vec() });
+        report.take_library();
+        self.read_replies(report)
     }
 
     fn settle(&mut self, report: &mut Report) -> Result<(), ToolError> {
