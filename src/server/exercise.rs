@@ -9,7 +9,7 @@ use super::loading;
 use super::worker::{Connection, Worker};
 use crate::acl::Access;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, settings};
 use crate::log::LogError;
 use crate::net::{Input, Service};
 use crate::protocol::RequestDecoder;
@@ -30,7 +30,8 @@ impl Exercise {
     /// The log cannot be read or continued.
     pub fn new(config: Config) -> Result<Self, LogError> {
         let shared = Arc::new(Shared::new(Arc::new(config), 1, 1));
-        loading::load(&shared)?;
+        let has_log = shared.config.boolean(settings::APPENDONLY);
+        loading::load(&shared, has_log)?;
         let session = Session::new(
             Arc::new(ClientHandle::detached(clock::unix_ms())),
             Access::new(&shared.users),

@@ -25,19 +25,21 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) fn start(shared: &Arc<Shared>) -> Result<oneshot::Receiver<Result<(), LogError>>, StartupError> {
     let (sender, receiver) = oneshot::channel();
     let shared = shared.clone();
+    // Before any client can switch it off: there are data to be read all the same.
+    let has_log = shared.config.boolean(settings::APPENDONLY);
     std::thread::Builder::new()
         .name("loading".into())
         .spawn(move || {
             // Nobody waits any more when the server was told to end.
-            let _ = sender.send(load(&shared));
+            let _ = sender.send(load(&shared, has_log));
         })
         .map_err(|cause| StartupError::System { what: "Can't start the loading thread", cause })?;
     Ok(receiver)
 }
 
-/// Reads the log, and goes on with it.
-pub(super) fn load(shared: &Arc<Shared>) -> Result<(), LogError> {
-    if !shared.config.boolean(settings::APPENDONLY) {
+/// Reads the log, if there is one, and goes on with it.
+pub(super) fn load(shared: &Arc<Shared>, has_log: bool) -> Result<(), LogError> {
+    if !has_log {
         tell_of_rdb_file(shared);
         shared.set_log(Log::disabled());
         follow_settings(shared);

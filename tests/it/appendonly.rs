@@ -196,6 +196,7 @@ fn answers_and_fields_are_those_of_redis() {
                 names
                     .map(|(name, value)| match name.as_str() {
                         "aof_last_cow_size"
+                        | "aof_last_rewrite_time_sec"
                         | "aof_current_size"
                         | "aof_base_size"
                         | "aof_pending_bio_fsync" => name,
