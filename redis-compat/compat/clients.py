@@ -26,6 +26,11 @@ def python_client(python: Path) -> Client:
     return Client("redis-py", (str(python), str(HERE / "python" / "scenario.py")), (2, 3))
 
 
+def glide_client(python: Path) -> Client:
+    """Valkey's GLIDE, from the Python environment of the frameworks."""
+    return Client("valkey-glide", (str(python), str(HERE / "python" / "glide_scenario.py")), (2, 3))
+
+
 def javascript_clients() -> list[Client]:
     """node-redis and ioredis."""
     directory = HERE / "javascript"

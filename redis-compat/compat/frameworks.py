@@ -28,10 +28,14 @@ class Framework:
         write_expected(self.scenarios[0][1], binary)
 
 
+def install_python(cache: Path) -> Path:
+    """Returns the Python that has the frameworks for it, and one client library; installs them at need."""
+    return packages.install_python(HERE / "python" / "requirements.txt", cache / "frameworks-python")
+
+
 def find_frameworks(settings: dict, cache: Path) -> Iterator[Framework]:
     """Returns the frameworks that suites.toml names, and installs them at need."""
-    python = packages.install_python(HERE / "python" / "requirements.txt", cache / "frameworks-python")
-    programs = {".py": str(python), ".js": packages.install_javascript(HERE / "javascript")}
+    programs = {".py": str(install_python(cache)), ".js": packages.install_javascript(HERE / "javascript")}
     for name, told in settings["of"].items():
         program = HERE / told["program"]
         command = (programs[program.suffix], str(program))
