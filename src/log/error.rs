@@ -163,7 +163,9 @@ impl LogFailure {
     pub fn reason(&self) -> String {
         let reason = self.error.reason();
         match self.is_final {
-            true => reason + ". The server has to be started anew, once the disk is in order",
+            true => {
+                reason + ". Once the disk is in order, switch appendonly off and on, or start the server anew"
+            }
             false => reason,
         }
     }

@@ -449,7 +449,10 @@ impl Shared {
             return Arc::clone(&before.error);
         }
         match failure.is_final {
-            true => tracing::error!("{}; writes are refused until the server is started anew", failure.error),
+            true => tracing::error!(
+                "{}; writes are refused until appendonly is switched off and on, or the server is started anew",
+                failure.error
+            ),
             false => tracing::error!(
                 "{}; writes are refused, and what was not written is tried again every {} ms",
                 failure.error,

@@ -301,7 +301,8 @@ async fn stop(shared: &Arc<Shared>, workers: Arc<Vec<WorkerHandle>>, threads: Ve
 async fn await_first_rewrite(shared: &Shared) {
     let goes_on = || {
         let log = shared.log().statistics();
-        log.awaits_base && log.rewrite.current.is_some()
+        // A script that did not end with its client's connection keeps the data from being written.
+        log.awaits_base && log.rewrite.current.is_some() && !shared.scripting.running.is_busy()
     };
     if goes_on() {
         tracing::info!("The append only file was switched on, waiting for its first rewrite");
