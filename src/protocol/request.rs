@@ -443,9 +443,10 @@ pub struct OwnedRequest {
 
 impl OwnedRequest {
     /// A request of these arguments, the command's name first.
-    pub fn new<'a>(args: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut buf = Vec::new();
-        let mut ranges = Vec::new();
+    pub fn new<'a>(args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let (count, bytes) = args.clone().fold((0, 0), |(count, bytes), arg| (count + 1, bytes + arg.len()));
+        let mut buf = Vec::with_capacity(bytes);
+        let mut ranges = Vec::with_capacity(count);
         for arg in args {
             ranges.push((buf.len(), buf.len() + arg.len()));
             buf.extend_from_slice(arg);

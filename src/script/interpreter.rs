@@ -1,18 +1,21 @@
 //! [`Interpreter`]: Lua with the globals that scripts see.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use mlua::chunk::ChunkMode;
-use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use mlua::{
+    Error, Function, HookTriggers, IntoLuaMulti, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState,
+};
 use parking_lot::Mutex;
+use scoped_tls_hkt::scoped_thread_local;
 use smallvec::SmallVec;
 
 use super::error::{ScriptError, error_table, position, raise, unwrap};
 use super::host::{Host, HostCall, RunResult};
+use super::scripting::Arguments;
 use super::{Kind, Running, api, from_reply, modules, to_reply};
 use crate::protocol::{OwnedRequest, Protocol, Reply};
 
@@ -24,8 +27,12 @@ const MEMORY_BYTES_MAX: usize = 1 << 30;
 /// With so many bytes in use, what nothing refers to any more is given back after a run: Lua itself waits until it is twice as much, which
 /// may be more than there is.
 const COLLECTED_BYTES_MIN: usize = 64 << 20;
-/// Where in the registry the host's pause is found.
-const PAUSE: &str = "millstream_pause";
+
+scoped_thread_local!(
+    /// The host of the script that runs on this thread: closures made anew for each run cost more than the run. A script leaves its stack
+    /// only in a call of its host, and while one is made this is empty: scripts that take turns do not meet here.
+    static mut HOST: for<'a> &'a mut (dyn Host + 'a)
+);
 
 /// For how long a run may last.
 #[derive(Debug, Clone, Copy)]
@@ -38,12 +45,16 @@ enum TimeLimit {
     None,
 }
 
+/// After so many runs a little memory is given back.
+const RUNS_PER_COLLECTION: u32 = 8;
+
 /// What the functions of an interpreter know of the present run.
 #[derive(Debug)]
 pub(super) struct RunState {
     pub(super) resp3: AtomicBool,
     limit: Mutex<TimeLimit>,
     running: Arc<Running>,
+    runs: AtomicU32,
     /// Where the script was when it was killed.
     killed_at: Mutex<Option<(String, i64)>>,
 }
@@ -55,10 +66,6 @@ pub(super) struct Interpreter {
     state: Arc<RunState>,
     /// The environment of every chunk.
     globals: Table,
-    /// What the globals stand for while a script runs.
-    visible: Table,
-    /// The table `redis`.
-    redis: Table,
     run: Function,
     set_loading: Function,
 }
@@ -80,19 +87,20 @@ impl Interpreter {
             StdLib::TABLE | StdLib::STRING | StdLib::MATH,
             LuaOptions::new().catch_rust_panics(true),
         )?;
-        lua.set_memory_limit(MEMORY_BYTES_MAX)?;
         let state = Arc::new(RunState {
             resp3: AtomicBool::new(false),
             limit: Mutex::new(TimeLimit::None),
             running,
+            runs: AtomicU32::new(0),
             killed_at: Mutex::new(None),
         });
         let redis = api::redis(&lua, &state)?;
+        add_calls(&lua, &redis, &state)?;
         let native = api::native(&lua)?;
         native.raw_set("redis", &redis)?;
         native.raw_set("redis_at_load", redis_at_load(&lua)?)?;
-        let (globals, visible, run, set_loading) =
-            lua.load(PRELUDE).set_name(api::PRELUDE_NAME).call::<(Table, Table, Function, Function)>((
+        let (globals, run, set_loading) =
+            lua.load(PRELUDE).set_name(api::PRELUDE_NAME).call::<(Table, Function, Function)>((
                 native,
                 modules::all(&lua)?,
                 kind == Kind::Function,
@@ -100,7 +108,7 @@ impl Interpreter {
         set_hook(&lua, &state, INSTRUCTIONS_PER_LOOK)?;
         // Making it left a third as much again to nobody.
         lua.gc_collect()?;
-        Ok(Self { lua, kind, state, globals, visible, redis, run, set_loading })
+        Ok(Self { lua, kind, state, globals, run, set_loading })
     }
 
     /// The memory it takes, in bytes.
@@ -124,37 +132,6 @@ impl Interpreter {
         chunk.set_environment(self.globals.clone()).into_function().map_err(|error| message_of(&error))
     }
 
-    /// Runs a script's function.
-    pub(super) fn run_script(
-        &self,
-        function: &Function,
-        keys: &[&[u8]],
-        args: &[&[u8]],
-        threshold: Option<Duration>,
-        host: &mut dyn Host,
-        reply: &mut Reply,
-    ) -> RunResult {
-        let set = |name: &str, words: &[&[u8]]| self.visible.raw_set(name, self.sequence(words)?);
-        set("KEYS", keys).and_then(|()| set("ARGV", args)).map_err(|error| internal(&error))?;
-        self.run(function, (Value::Nil, Value::Nil), threshold, host, reply)
-    }
-
-    /// Runs a library's function.
-    pub(super) fn run_function(
-        &self,
-        function: &Function,
-        keys: &[&[u8]],
-        args: &[&[u8]],
-        threshold: Option<Duration>,
-        host: &mut dyn Host,
-        reply: &mut Reply,
-    ) -> RunResult {
-        let make = |words: &[&[u8]]| self.sequence(words).map(Value::Table);
-        let arguments =
-            make(keys).and_then(|keys| Ok((keys, make(args)?))).map_err(|error| internal(&error))?;
-        self.run(function, arguments, threshold, host, reply)
-    }
-
     fn sequence(&self, words: &[&[u8]]) -> mlua::Result<Table> {
         let table = self.lua.create_table_with_capacity(words.len(), 0)?;
         for (index, word) in words.iter().enumerate() {
@@ -163,10 +140,11 @@ impl Interpreter {
         Ok(table)
     }
 
-    fn run(
+    /// Runs a script's function, or one of a library. `threshold`: after it, the host's pause is called again and again.
+    pub(super) fn run(
         &self,
         function: &Function,
-        arguments: (Value, Value),
+        arguments: Arguments<'_>,
         threshold: Option<Duration>,
         host: &mut dyn Host,
         reply: &mut Reply,
@@ -179,8 +157,8 @@ impl Interpreter {
         let was_killed = self.state.running.is_killed();
         if self.lua.used_memory() > COLLECTED_BYTES_MIN {
             self.collect();
-        } else {
-            // A little each time: left to itself, Lua waits until twice as much is taken. It fails as `collect` does.
+        } else if self.state.runs.fetch_add(1, Relaxed).is_multiple_of(RUNS_PER_COLLECTION) {
+            // A little: left to itself, Lua waits until twice as much is taken. It fails as `collect` does.
             let _ = self.lua.gc_step();
         }
         if was_killed {
@@ -209,30 +187,20 @@ impl Interpreter {
     fn run_with(
         &self,
         function: &Function,
-        arguments: (Value, Value),
+        arguments: Arguments<'_>,
         host: &mut dyn Host,
     ) -> mlua::Result<(bool, Value)> {
-        let host = RefCell::new(host);
-        let state = &*self.state;
-        self.lua.scope(|scope| {
-            let call =
-                scope.create_function(|lua, args: MultiValue| execute(lua, state, &host, &args, true))?;
-            let protected_call =
-                scope.create_function(|lua, args: MultiValue| execute(lua, state, &host, &args, false))?;
-            let pause = scope.create_function(|_, ()| {
-                host.borrow_mut().pause();
-                Ok(())
-            })?;
-            let check = scope.create_function(|lua, args: MultiValue| {
-                let request = request_of(&args).map_err(|text| raise(lua, text, false))?;
-                host.borrow_mut().check_access(request.as_request()).map_err(|text| raise(lua, text, false))
-            })?;
-            self.redis.raw_set("call", call)?;
-            self.redis.raw_set("pcall", protected_call)?;
-            self.redis.raw_set("acl_check_cmd", check)?;
-            self.lua.set_named_registry_value(PAUSE, pause)?;
-            self.run.call((function, arguments.0, arguments.1))
-        })
+        let (keys, args) = (self.sequence(arguments.keys)?, self.sequence(arguments.args)?);
+        HOST.set(host, || self.call_limited((function, keys, args)))
+    }
+
+    /// Calls the prelude's `run`. Only Lua itself has a limit to its memory: with one, each thing that is made for it from outside takes
+    /// a protected call.
+    fn call_limited(&self, arguments: impl IntoLuaMulti) -> mlua::Result<(bool, Value)> {
+        self.lua.set_memory_limit(MEMORY_BYTES_MAX)?;
+        let result = self.run.call(arguments);
+        self.lua.set_memory_limit(0)?;
+        result
     }
 
     /// Runs a library's chunk, which registers functions.
@@ -240,7 +208,7 @@ impl Interpreter {
         let limit = time_max.map_or(TimeLimit::None, |time_max| TimeLimit::End(Instant::now() + time_max));
         *self.state.limit.lock() = limit;
         let result = self.set_loading.call::<()>(true).and_then(|()| {
-            let result = self.run.call::<(bool, Value)>((chunk, Value::Nil, Value::Nil));
+            let result = self.call_limited(chunk);
             self.set_loading.call::<()>(false)?;
             result
         });
@@ -270,7 +238,7 @@ fn look(lua: &Lua, state: &Arc<RunState>) -> mlua::Result<VmState> {
     let limit = *state.limit.lock();
     match limit {
         TimeLimit::Pause(until) if Instant::now() >= until => {
-            lua.named_registry_value::<Function>(PAUSE)?.call::<()>(())?;
+            with_host(|host| host.pause())?;
         }
         TimeLimit::End(until) if Instant::now() >= until => {
             return Err(Error::RuntimeError("FUNCTION LOAD timeout".into()));
@@ -286,21 +254,50 @@ fn look(lua: &Lua, state: &Arc<RunState>) -> mlua::Result<VmState> {
     Ok(VmState::Continue)
 }
 
+/// What of the table `redis` needs the host of the present run.
+fn add_calls(lua: &Lua, redis: &Table, state: &Arc<RunState>) -> mlua::Result<()> {
+    for (name, raises) in [("call", true), ("pcall", false)] {
+        let state = Arc::clone(state);
+        let call = move |lua: &Lua, args: MultiValue| execute(lua, &state, &args, raises);
+        redis.raw_set(name, lua.create_function(unlimited(call))?)?;
+    }
+    let check = |lua: &Lua, args: MultiValue| {
+        let request = request_of(&args).map_err(|text| raise(lua, text, false))?;
+        let allowed = with_host(|host| host.check_access(request.as_request()))?;
+        allowed.map_err(|text| raise(lua, text, false))
+    };
+    redis.raw_set("acl_check_cmd", lua.create_function(unlimited(check))?)
+}
+
+/// A function that Lua calls, without the limit to Lua's memory: see [`Interpreter::call_limited`].
+fn unlimited<R>(
+    function: impl Fn(&Lua, MultiValue) -> mlua::Result<R>,
+) -> impl Fn(&Lua, MultiValue) -> mlua::Result<R> {
+    move |lua, args| {
+        lua.set_memory_limit(0)?;
+        let result = function(lua, args);
+        lua.set_memory_limit(MEMORY_BYTES_MAX)?;
+        result
+    }
+}
+
+/// Calls the present run's host.
+fn with_host<R>(call: impl FnOnce(&mut dyn Host) -> R) -> mlua::Result<R> {
+    if !HOST.is_set() {
+        return Err(Error::RuntimeError("nothing runs that could call a command".into()));
+    }
+    Ok(HOST.with(call))
+}
+
 /// `redis.call` (raises errors) and `redis.pcall` (returns them).
-fn execute(
-    lua: &Lua,
-    state: &RunState,
-    host: &RefCell<&mut dyn Host>,
-    args: &MultiValue,
-    raises: bool,
-) -> mlua::Result<Value> {
+fn execute(lua: &Lua, state: &RunState, args: &MultiValue, raises: bool) -> mlua::Result<Value> {
     let request = match request_of(args) {
         Ok(request) => request,
         Err(text) if raises => return Err(raise(lua, text, false)),
         Err(text) => return error_table(lua, text.as_bytes(), false).map(Value::Table),
     };
     let protocol = if state.resp3.load(Relaxed) { Protocol::Resp3 } else { Protocol::Resp2 };
-    let called = host.borrow_mut().call(request.as_request(), protocol);
+    let called = with_host(|host| host.call(request.as_request(), protocol))?;
     let message = match &called {
         HostCall::Refused(message) => message.as_slice(),
         HostCall::Reply(reply) => match reply.strip_prefix(b"-") {

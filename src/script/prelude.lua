@@ -216,6 +216,7 @@ visible.bit, visible.cjson = protect(modules.bit), protect(modules.cjson)
 visible.cmsgpack, visible.struct = protect(modules.cmsgpack), protect(modules.struct)
 visible.coroutine, visible.math, visible.os = protect(coroutines), protect(maths), protect({ clock = native.clock })
 visible.string, visible.table = protect(strings), protect(tables)
+
 visible.redis = protect(native.redis)
 visible.server = visible.redis
 fail_on_missing(visible)
@@ -257,10 +258,19 @@ local function describe(e)
     return e
 end
 
--- Runs a function with its errors described.
-local function run(f, first, second)
-    resumed = 0
-    return xpcall0(function() return f(first, second) end, describe)
+local f, keys, args -- of the present run
+
+local function start()
+    if is_for_functions then return f(keys, args) end
+    visible.KEYS, visible.ARGV = keys, args
+    return f()
 end
 
-return globals, visible, run, set_loading
+-- Runs a script or function with its errors described.
+local function run(...)
+    f, keys, args = ...
+    resumed = 0
+    return xpcall0(start, describe)
+end
+
+return globals, run, set_loading

@@ -223,20 +223,19 @@ impl Scripting {
         reply: &mut Reply,
     ) -> RunResult {
         let missing = || ScriptError::new("ERR the script was flushed as it was about to run");
-        let Arguments { keys, args } = arguments;
         let start = reply.len();
         let result = match callable {
             Callable::Script(script) => {
                 let scripts = self.scripts.lock();
                 let interpreter = scripts.interpreter.as_ref().ok_or_else(missing)?;
-                let result = interpreter.run_script(&script.function, keys, args, threshold, host, reply);
+                let result = interpreter.run(&script.function, arguments, threshold, host, reply);
                 self.figures.script_vm_bytes.store(interpreter.bytes(), Relaxed);
                 result
             }
             Callable::Function(function) => {
                 let functions = self.functions.lock();
                 let interpreter = functions.interpreter.as_ref().ok_or_else(missing)?;
-                let result = interpreter.run_function(&function.callback, keys, args, threshold, host, reply);
+                let result = interpreter.run(&function.callback, arguments, threshold, host, reply);
                 self.figures.function_vm_bytes.store(interpreter.bytes(), Relaxed);
                 result
             }
