@@ -3,6 +3,7 @@
 
 mod histogram;
 mod latency;
+mod locks;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 
 pub use histogram::{Histogram, HistogramCounts};
 pub use latency::{LatencyEvent, LatencyHistory, LatencyMonitor, LatencySample};
+pub use locks::{LockCounters, LockCounts};
 
 /// A counter that one thread writes and any thread reads.
 #[derive(Debug, Default)]
@@ -33,6 +35,12 @@ impl Counter {
     /// The value.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+
+    /// Subtracts, where it counts what there is now; to be called by the owning thread only.
+    #[inline]
+    pub fn subtract(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
     }
 
     /// Sets it to 0 (CONFIG RESETSTAT). An addition at the same instant may be lost.
@@ -68,8 +76,9 @@ impl CommandCounters {
     }
 }
 
-/// The counters of one worker thread.
+/// The counters of one worker thread. They share no cache line with anything else: each is written with every batch.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct WorkerMetrics {
     /// By the command's index in the command table.
     pub commands: Box<[CommandCounters]>,
@@ -93,6 +102,27 @@ pub struct WorkerMetrics {
     pub changes: Counter,
     /// Time spent on removing keys in the background, in nanoseconds.
     pub expire_ns: Counter,
+    /// Its clients that are blocked, and how many of them do not wait for ever: as they are now.
+    pub blocked_clients: Counter,
+    /// See [`Self::blocked_clients`].
+    pub blocked_clients_with_timeout: Counter,
+    /// The locks of shards, as commands take them.
+    pub shard_locks: LockCounters,
+    /// The lock of the log's buffer, which a batch that changes anything takes to append.
+    pub log_buffer_locks: LockCounters,
+    /// The lock of the log's file, held while it is written: whoever has something to be written takes it.
+    pub log_file_locks: LockCounters,
+}
+
+impl WorkerMetrics {
+    /// The kinds of locks that are counted, each with its name and counters.
+    pub fn locks(&self) -> [(&'static str, &LockCounters); 3] {
+        [
+            ("shard", &self.shard_locks),
+            ("log_buffer", &self.log_buffer_locks),
+            ("log_file", &self.log_file_locks),
+        ]
+    }
 }
 
 /// How much happens in a second, as an average over the last samples.
@@ -183,6 +213,21 @@ impl Metrics {
         self.workers.lock().iter().map(|worker| counter(worker)).sum()
     }
 
+    /// What was counted of locks, by their kind: of each thread that executes commands, in the order in which they began.
+    pub fn locks(&self) -> Vec<[(&'static str, LockCounts); 3]> {
+        let of_one = |worker: &Arc<WorkerMetrics>| worker.locks().map(|(kind, locks)| (kind, locks.counts()));
+        self.workers.lock().iter().map(of_one).collect()
+    }
+
+    /// The same, summed over the threads.
+    pub fn locks_of_all(&self) -> [(&'static str, LockCounts); 3] {
+        let none = WorkerMetrics::default().locks().map(|(kind, _)| (kind, LockCounts::default()));
+        self.locks().into_iter().fold(none, |mut sums, of_one| {
+            sums.iter_mut().zip(of_one).for_each(|((_, sum), (_, counts))| *sum = sum.plus(counts));
+            sums
+        })
+    }
+
     /// How long executions of a command took, by its index in the command table: without what blocked ones waited.
     pub fn durations(&self, command: usize) -> HistogramCounts {
         let mut counts = HistogramCounts::default();
@@ -253,6 +298,7 @@ impl Metrics {
             ] {
                 counter.reset();
             }
+            worker.locks().iter().for_each(|(_, locks)| locks.reset());
         }
         for counter in [
             &self.connections_received,

@@ -16,7 +16,8 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use crossbeam_utils::CachePadded;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::annotation::FILE_LINE_BYTES;
 use super::buffer::{Buffer, Chunks};
@@ -31,7 +32,7 @@ use super::rewrite::RewriteHistory;
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::storage::{Storage, append_all};
 use super::waiters::Waiters;
-use crate::metrics::{Histogram, HistogramCounts, LatencyEvent, LatencyMonitor};
+use crate::metrics::{Histogram, HistogramCounts, LatencyEvent, LatencyMonitor, LockCounters};
 
 /// A sync that takes less is not worth waiting for others with whom to share it.
 const SLOW_SYNC: Duration = Duration::from_micros(500);
@@ -53,13 +54,14 @@ pub(super) struct Shared {
     phase: AtomicU8,
     /// Whether effects are taken; changed by who holds `buffer`, and to true only by who keeps others from appending.
     is_recording: AtomicBool,
-    buffer: Mutex<Buffer>,
+    // What changes with every batch is on cache lines of its own: of the rest, each thread reads something for each command.
+    buffer: CachePadded<Mutex<Buffer>>,
     /// `None`: there is no file to write to.
-    writer: Mutex<Option<Writer>>,
+    writer: CachePadded<Mutex<Option<Writer>>>,
     syncing: Mutex<()>,
-    appended: AtomicU64,
-    written: AtomicU64,
-    durable: AtomicU64,
+    appended: CachePadded<AtomicU64>,
+    written: CachePadded<AtomicU64>,
+    durable: CachePadded<AtomicU64>,
     /// Whether `failure` is worth a look.
     has_failed: AtomicBool,
     failure: Mutex<Option<LogFailure>>,
@@ -186,8 +188,8 @@ impl Shared {
             files: Mutex::new(Files::Open(files)),
             phase: AtomicU8::new(Phase::On as u8),
             is_recording: AtomicBool::new(true),
-            buffer: Mutex::default(),
-            writer: Mutex::new(Some(Writer::new(increment, Position::START))),
+            buffer: CachePadded::default(),
+            writer: CachePadded::new(Mutex::new(Some(Writer::new(increment, Position::START)))),
             size_before_bytes: AtomicU64::new(total_bytes),
             base_size_bytes: AtomicU64::new(total_bytes),
             ..off
@@ -202,12 +204,12 @@ impl Shared {
             rewrites: RewriteHistory::default(),
             phase: AtomicU8::new(Phase::Off as u8),
             is_recording: AtomicBool::new(false),
-            buffer: Mutex::new(Buffer::off()),
-            writer: Mutex::new(None),
+            buffer: CachePadded::new(Mutex::new(Buffer::off())),
+            writer: CachePadded::default(),
             syncing: Mutex::default(),
-            appended: AtomicU64::new(0),
-            written: AtomicU64::new(0),
-            durable: AtomicU64::new(0),
+            appended: CachePadded::default(),
+            written: CachePadded::default(),
+            durable: CachePadded::default(),
             has_failed: AtomicBool::new(false),
             failure: Mutex::default(),
             sync_failed: AtomicBool::new(false),
@@ -229,7 +231,16 @@ impl Shared {
 
     #[inline]
     pub(super) fn append(&self, effects: &Effects) -> Position {
-        let mut buffer = self.buffer.lock();
+        self.append_locked(self.buffer.lock(), effects)
+    }
+
+    #[inline]
+    pub(super) fn append_counted(&self, effects: &Effects, counters: &LockCounters) -> Position {
+        self.append_locked(counters.lock(&self.buffer), effects)
+    }
+
+    #[inline]
+    fn append_locked(&self, mut buffer: MutexGuard<'_, Buffer>, effects: &Effects) -> Position {
         let position = buffer.append(effects);
         self.appended.store(position.0, Ordering::Release);
         position
@@ -262,17 +273,20 @@ impl Shared {
 
     pub(super) fn write_out(&self) -> Result<(), Arc<LogError>> {
         let target = self.appended();
-        if self.written() >= target {
-            return Ok(());
-        }
-        self.write_until(target)
+        if self.written() >= target { Ok(()) } else { self.write_until(target, None) }
+    }
+
+    pub(super) fn write_out_counted(&self, counters: &LockCounters) -> Result<(), Arc<LogError>> {
+        let target = self.appended();
+        if self.written() >= target { Ok(()) } else { self.write_until(target, Some(counters)) }
     }
 
     /// Writes what is in the buffer, unless everything up to `target` is written and there is no switch to another file to be made.
-    fn write_until(&self, target: Position) -> Result<(), Arc<LogError>> {
+    fn write_until(&self, target: Position, counters: Option<&LockCounters>) -> Result<(), Arc<LogError>> {
         let mut syncing = None;
         loop {
-            let mut writer = self.writer.lock();
+            let mut writer =
+                counters.map_or_else(|| self.writer.lock(), |counters| counters.lock(&self.writer));
             let mut buffer = self.buffer.lock();
             if self.written() >= target && !buffer.has_switch() {
                 return Ok(());
@@ -427,7 +441,7 @@ impl Shared {
 
     /// Makes the switch that was asked for, if nobody has made it yet.
     pub(super) fn finish_switch(&self) -> Result<(), Arc<LogError>> {
-        self.write_until(self.appended())
+        self.write_until(self.appended(), None)
     }
 
     /// Counts `new` bytes of files in the place of `old` ones.
@@ -604,7 +618,7 @@ impl Shared {
         let end = buffer.end();
         *buffer = Buffer::off_at(end);
         self.is_recording.store(false, Ordering::Relaxed);
-        for position in [&self.appended, &self.written, &self.durable] {
+        for position in [&*self.appended, &self.written, &self.durable] {
             position.store(end.0, Ordering::Release);
         }
         self.size_before_bytes.store(end.0.wrapping_neg(), Ordering::Relaxed);

@@ -17,7 +17,7 @@ use super::rewrite::{RewriteClaim, RewriteRefusal};
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::shared::{DurableAt, Phase, Shared};
 use super::storage::Storage;
-use crate::metrics::{HistogramCounts, LatencyMonitor};
+use crate::metrics::{HistogramCounts, LatencyMonitor, LockCounters};
 
 /// The append-only file, open for writing. All threads share one.
 ///
@@ -142,6 +142,13 @@ impl Log {
         self.shared.append(effects)
     }
 
+    /// [`Self::append`]; `counters` tell what the buffer's lock cost the calling thread.
+    #[inline]
+    pub fn append_counted(&self, effects: &Effects, counters: &LockCounters) -> Position {
+        debug_assert!(effects.is_whole(), "effects lack arguments or a transaction's end");
+        self.shared.append_counted(effects, counters)
+    }
+
     /// The position behind everything appended: what a reply that read the data may depend on.
     #[inline]
     pub fn appended(&self) -> Position {
@@ -166,6 +173,14 @@ impl Log {
     /// The failure that latched the log, if not everything got written.
     pub fn write_out(&self) -> Result<(), Arc<LogError>> {
         self.shared.write_out()
+    }
+
+    /// [`Self::write_out`]; `counters` tell what the file's lock, which is held for the whole of a write, cost the calling thread.
+    ///
+    /// # Errors
+    /// The failure that latched the log, if not everything got written.
+    pub fn write_out_counted(&self, counters: &LockCounters) -> Result<(), Arc<LogError>> {
+        self.shared.write_out_counted(counters)
     }
 
     /// Waits until everything up to `position` is durable; the log thread is asked for a sync, whatever the policy. Many waiters share

@@ -6,7 +6,7 @@ use super::streams::{GroupFigures, StreamFigures, Survey};
 use super::text::Exposition;
 use crate::command::table;
 use crate::config::settings;
-use crate::metrics::{CommandCounters, Counter, HistogramCounts};
+use crate::metrics::{CommandCounters, Counter, HistogramCounts, LockCounts};
 use crate::process;
 use crate::state::Shared;
 
@@ -15,6 +15,7 @@ pub(super) fn scrape(shared: &Shared) -> Vec<u8> {
     let mut out = Exposition::default();
     write_server(&mut out, shared);
     write_commands(&mut out, shared);
+    write_locks(&mut out, shared);
     write_log(&mut out, shared);
     if !shared.loading.load(Relaxed) {
         let survey = Survey::take(shared);
@@ -59,7 +60,7 @@ fn write_server(out: &mut Exposition, shared: &Shared) {
     out.gauge(
         "millstream_blocked_clients",
         "Clients that wait in a blocking command.",
-        shared.blocked_clients.load(Relaxed) as f64,
+        shared.blocked_clients() as f64,
     );
     out.gauge(
         "millstream_connections_max",
@@ -173,6 +174,33 @@ fn write_commands(out: &mut Exposition, shared: &Shared) {
             durations.add_durations(&[("command", &command.full_name)], &counts);
         }
     }
+}
+
+fn write_locks(out: &mut Exposition, shared: &Shared) {
+    let locks = shared.metrics.locks_of_all();
+    let mut write = |name: &str, help: &str, value: fn(&LockCounts) -> f64| {
+        let mut family = out.counters(name, help);
+        locks.iter().for_each(|(kind, counts)| family.add(&[("lock", kind)], value(counts)));
+    };
+    write(
+        "millstream_lock_acquisitions_total",
+        "How often worker threads took a lock that they share.",
+        |c| c.acquisitions as f64,
+    );
+    write("millstream_lock_contended_total", "How often another thread had it, and was waited for.", |c| {
+        c.contended as f64
+    });
+    write("millstream_lock_wait_seconds_total", "How long other threads were waited for.", |c| {
+        c.wait_ns as f64 / 1e9
+    });
+    write(
+        "millstream_lock_timed_total",
+        "Acquisitions that were timed until their release, a sample.",
+        |c| c.timed as f64,
+    );
+    write("millstream_lock_timed_held_seconds_total", "How long these held the lock.", |c| {
+        c.held_ns as f64 / 1e9
+    });
 }
 
 fn write_log(out: &mut Exposition, shared: &Shared) {

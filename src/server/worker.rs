@@ -260,15 +260,15 @@ impl Worker {
                     blocked.timeout_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
                 let handle = &connection.session.handle;
                 handle.blocked.store(true, Relaxed);
-                self.shared().blocked_clients.fetch_add(1, Relaxed);
-                self.shared().blocked_clients_with_timeout.fetch_add(deadline.is_some().into(), Relaxed);
+                self.executor.metrics.blocked_clients.add(1);
+                self.executor.metrics.blocked_clients_with_timeout.add(deadline.is_some().into());
                 let command = handle.last_command.load(Relaxed) as usize;
                 let since = std::time::Instant::now();
                 connection.waiting = Some(Waiting::Blocked { blocked, deadline, command, since });
                 Progress::Wait
             }
             BatchEnd::Paused => {
-                self.shared().blocked_clients.fetch_add(1, Relaxed);
+                self.executor.metrics.blocked_clients.add(1);
                 connection.waiting = Some(Waiting::Paused);
                 Progress::Wait
             }
@@ -278,9 +278,9 @@ impl Worker {
 
     fn stop_waiting(&self, connection: &mut Connection, is_served: bool) {
         let Some(waiting) = connection.waiting.take() else { return };
-        self.shared().blocked_clients.fetch_sub(1, Relaxed);
+        self.executor.metrics.blocked_clients.subtract(1);
         if let Waiting::Blocked { blocked, deadline, .. } = waiting {
-            self.shared().blocked_clients_with_timeout.fetch_sub(deadline.is_some().into(), Relaxed);
+            self.executor.metrics.blocked_clients_with_timeout.subtract(deadline.is_some().into());
             blocked.waiter.cancel();
             // Whoever served it took it out of the queue where it was found.
             if !is_served || blocked.waiter.keys.len() > 1 {
@@ -569,7 +569,7 @@ impl Service for Worker {
         let log = self.shared().log();
         let result = match log.policy() {
             FsyncPolicy::Always => log.durable_at(mark.seen).await,
-            _ if log.written() < mark.seen => log.write_out(),
+            _ if log.written() < mark.seen => log.write_out_counted(&self.executor.metrics.log_file_locks),
             _ => Ok(()),
         };
         // When the log fails, reads go on, and see what it does not have.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -83,6 +84,8 @@ pub struct Keys<'a> {
     /// The set's shards are unlocked for a while.
     is_suspended: bool,
     shards: LockedShards<'a>,
+    /// Since when they are locked, where that is timed.
+    held_since: Option<Instant>,
     effects: Effects,
     /// Among the effects are more than removals of keys whose time was up.
     has_own_effects: bool,
@@ -119,6 +122,7 @@ impl<'a> Keys<'a> {
             set: ShardSet::None,
             is_suspended: false,
             shards: store.lock(&ShardSet::None),
+            held_since: None,
             effects,
             has_own_effects: false,
             served: Vec::new(),
@@ -141,7 +145,8 @@ impl<'a> Keys<'a> {
             return;
         }
         self.release();
-        self.shards = self.store.lock(&set);
+        self.shards = self.store.lock_counted(&set, &self.metrics.shard_locks);
+        self.held_since = self.metrics.shard_locks.begin_hold();
         self.set = set;
         // Under the lock: a log that is switched on has a copy of all that was executed before.
         self.mute_effects();
@@ -153,23 +158,28 @@ impl<'a> Keys<'a> {
     /// Unlocks the shards for a while in which nobody may change the data (a script runs for too long), until
     /// [`Self::resume`]; the effects stay.
     pub fn suspend(&mut self) {
-        self.shards = self.store.lock(&ShardSet::None);
+        self.unlock();
         self.is_suspended = true;
     }
 
     /// Locks the shards again that [`Self::suspend`] unlocked.
     pub fn resume(&mut self) {
         if self.is_suspended {
-            self.shards = self.store.lock(&self.set);
+            self.shards = self.store.lock_counted(&self.set, &self.metrics.shard_locks);
             self.is_suspended = false;
         }
+    }
+
+    fn unlock(&mut self) {
+        self.metrics.shard_locks.end_hold(self.held_since.take());
+        self.shards = self.store.lock(&ShardSet::None);
     }
 
     /// Hands the effects to the log; the shards stay locked.
     pub fn hand_over(&mut self) {
         if !self.effects.is_empty() {
             if !self.replaying {
-                let position = self.log.append(&self.effects);
+                let position = self.log.append_counted(&self.effects, &self.metrics.log_buffer_locks);
                 self.mark.seen = position;
                 if self.has_own_effects {
                     self.mark.own = position;
@@ -190,7 +200,7 @@ impl<'a> Keys<'a> {
             self.shared.tracking.broadcast(&broadcasts);
         }
         if self.set != ShardSet::None {
-            self.shards = self.store.lock(&ShardSet::None);
+            self.unlock();
             self.set = ShardSet::None;
         }
         for (sender, mut reply) in self.served.drain(..) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{
 };
 use std::time::{Duration, Instant};
 
+use crossbeam_utils::CachePadded;
 use parking_lot::Mutex;
 
 /// Between two samples so many bytes may come in at least.
@@ -25,8 +26,9 @@ pub struct MemoryLimit {
     /// The bound in force; 0 for none.
     max_bytes: AtomicU64,
     is_exceeded: AtomicBool,
-    /// So many bytes may still come in until the next sample.
-    left_bytes: AtomicI64,
+    /// So many bytes may still come in until the next sample. All threads write it, with each read: on cache lines of its own, since the
+    /// rest is looked at for each command.
+    left_bytes: CachePadded<AtomicI64>,
     /// Memory may have been released since the last sample.
     is_stale: AtomicBool,
     /// When the last sample was taken; held while one is.

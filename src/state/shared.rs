@@ -139,10 +139,6 @@ pub struct Shared {
     pub paused: AtomicBool,
     /// Wakes those who wait for the end of a pause.
     pub unpaused: Notify,
-    /// The number of blocked clients.
-    pub blocked_clients: AtomicU64,
-    /// The number of those that do not wait for ever.
-    pub blocked_clients_with_timeout: AtomicU64,
     /// Keys that were loaded from a snapshot at the start.
     pub keys_from_snapshot: AtomicU64,
     /// When the data was last saved as a whole, in seconds since the Unix epoch.
@@ -211,8 +207,6 @@ impl Shared {
             pause: Mutex::new(None),
             paused: AtomicBool::new(false),
             unpaused: Notify::new(),
-            blocked_clients: AtomicU64::new(0),
-            blocked_clients_with_timeout: AtomicU64::new(0),
             keys_from_snapshot: AtomicU64::new(0),
             last_save_s: AtomicU64::new(now_ms / 1000),
             last_save_changes: AtomicU64::new(0),
@@ -386,6 +380,11 @@ impl Shared {
         self.last_save_changes.store(changes, Relaxed);
         self.last_save_failed.store(false, Relaxed);
         self.saves.fetch_add(1, Relaxed);
+    }
+
+    /// The number of blocked clients.
+    pub fn blocked_clients(&self) -> u64 {
+        self.metrics.sum(|worker| worker.blocked_clients.get())
     }
 
     /// Changes of the data since the start.

@@ -1,5 +1,6 @@
 //! The keyspace, split into shards.
 
+use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
@@ -8,6 +9,7 @@ use super::waiter::Waiters;
 use super::watch::Watches;
 use crate::engine::{Db, Key};
 use crate::log::Position;
+use crate::metrics::LockCounters;
 
 /// A part of every database: the keys whose hash falls into it, and who waits for or watches them.
 #[derive(Debug)]
@@ -40,7 +42,8 @@ impl Shard {
 /// All shards.
 #[derive(Debug)]
 pub struct Store {
-    shards: Box<[Mutex<Shard>]>,
+    /// Each on cache lines of its own, lock and data together: who works in one does not slow down who works in the next.
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
     databases: usize,
 }
 
@@ -97,7 +100,8 @@ impl Store {
             tracked: TrackedKeys::default(),
             position: Position::default(),
         };
-        Self { shards: (0..shards.next_power_of_two()).map(|_| Mutex::new(shard())).collect(), databases }
+        let shards = (0..shards.next_power_of_two()).map(|_| CachePadded::new(Mutex::new(shard())));
+        Self { shards: shards.collect(), databases }
     }
 
     /// The number of databases (SELECT).
@@ -121,13 +125,28 @@ impl Store {
     /// Locks the shards of a set, in ascending order. The caller holds no other.
     #[inline]
     pub fn lock(&self, set: &ShardSet) -> LockedShards<'_> {
+        self.lock_by(set, |shard| shard.lock())
+    }
+
+    /// The same, and counts it: for a thread that executes commands.
+    #[inline]
+    pub fn lock_counted(&self, set: &ShardSet, counters: &LockCounters) -> LockedShards<'_> {
+        self.lock_by(set, |shard| counters.lock(shard))
+    }
+
+    #[inline]
+    fn lock_by<'a>(
+        &'a self,
+        set: &ShardSet,
+        lock: impl Fn(&'a Mutex<Shard>) -> MutexGuard<'a, Shard>,
+    ) -> LockedShards<'a> {
         let guards = match set {
             ShardSet::None => SmallVec::new(),
-            ShardSet::One(shard) => SmallVec::from_buf([(*shard, self.shards[*shard].lock())]),
+            ShardSet::One(shard) => SmallVec::from_buf([(*shard, lock(&self.shards[*shard]))]),
             ShardSet::Several(several) => {
-                several.iter().map(|&shard| (shard, self.shards[shard].lock())).collect()
+                several.iter().map(|&shard| (shard, lock(&self.shards[shard]))).collect()
             }
-            ShardSet::All => self.shards.iter().map(Mutex::lock).enumerate().collect(),
+            ShardSet::All => self.shards.iter().map(|shard| lock(shard)).enumerate().collect(),
         };
         LockedShards { guards }
     }

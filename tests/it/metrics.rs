@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Client, PATIENCE, Server, await_true, find_free_port};
@@ -166,6 +168,56 @@ fn commands_and_the_log_are_told_of() {
     assert!(samples.get("millstream_memory_used_bytes") > 100_000.0);
     client.call("CONFIG RESETSTAT");
     assert_eq!(scraped.scrape().count("millstream_command_duration_seconds_count{command=\"xadd\"}"), 0);
+}
+
+/// A count of a line of INFO's section on locks.
+#[track_caller]
+fn lock_count(client: &mut Client, lock: &str, count: &str) -> u64 {
+    let text = client.call("INFO locks").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("lock_{lock}:")));
+    let counts = line.unwrap_or_else(|| panic!("no lock_{lock} in {text}"));
+    let value = counts.split(',').find_map(|pair| pair.strip_prefix(&format!("{count}=")));
+    value.unwrap_or_else(|| panic!("no {count} in {counts}")).parse().unwrap()
+}
+
+#[test]
+fn locks_are_told_of() {
+    let scraped = Scraped::start(&["--worker-threads", "4"]);
+    let mut client = scraped.server.client();
+    for _ in 0..100 {
+        client.call("XADD s * a b");
+    }
+    assert!(lock_count(&mut client, "shard", "acquisitions") >= 100);
+    assert_eq!(lock_count(&mut client, "log_buffer", "acquisitions"), 100);
+    assert_eq!(lock_count(&mut client, "log_file", "acquisitions"), 100);
+    let samples = scraped.scrape();
+    samples.check("millstream_lock_acquisitions_total{lock=\"log_buffer\"}", 100.0);
+    samples.check("millstream_lock_wait_seconds_total{lock=\"log_buffer\"}", 0.0);
+    assert!(samples.get("millstream_lock_acquisitions_total{lock=\"shard\"}") >= 100.0);
+    let by_default = client.call("INFO").text();
+    assert!(!by_default.contains("lock_shard"), "what parses INFO finds what Redis has there");
+
+    // Threads that add to one stream meet.
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = scraped.server.client();
+                while !is_over.load(Relaxed) {
+                    (0..200).for_each(|_| client.send("XADD s * a b"));
+                    (0..200).for_each(|_| drop(client.read()));
+                }
+            });
+        }
+        await_true("two threads meet", || {
+            lock_count(&mut client, "shard", "wait_ns") > 0 && lock_count(&mut client, "shard", "held_ns") > 0
+        });
+        is_over.store(true, Relaxed);
+    });
+    assert!(lock_count(&mut client, "shard", "contended") > 0);
+    client.call("CONFIG RESETSTAT");
+    assert_eq!(lock_count(&mut client, "log_buffer", "acquisitions"), 0);
+    assert!(lock_count(&mut client, "shard", "acquisitions") < 10_000, "those of INFO and the background");
 }
 
 #[test]

@@ -23,12 +23,15 @@ pub(super) fn write(context: &mut Context<'_, '_>, lines: &mut Lines) {
     lines.field("maxclients", shared.config.integer(settings::MAXCLIENTS));
     lines.field("client_recent_max_input_buffer", input_max.unwrap_or(0));
     lines.field("client_recent_max_output_buffer", output_max.unwrap_or(0));
-    lines.field("blocked_clients", shared.blocked_clients.load(Relaxed));
+    lines.field("blocked_clients", shared.blocked_clients());
     lines.field("tracking_clients", shared.tracking.clients());
     let watched = |client: &Arc<ClientHandle>| client.watching.load(Relaxed);
     lines.field("pubsub_clients", clients.iter().filter(|client| client.is_subscriber()).count());
     lines.field("watching_clients", clients.iter().filter(|client| watched(client) > 0).count());
-    lines.field("clients_in_timeout_table", shared.blocked_clients_with_timeout.load(Relaxed));
+    lines.field(
+        "clients_in_timeout_table",
+        shared.metrics.sum(|worker| worker.blocked_clients_with_timeout.get()),
+    );
     lines.field("total_watched_keys", clients.iter().map(watched).sum::<u32>());
     lines.field("total_blocking_keys", blocking);
     lines.field("total_blocking_keys_on_nokey", blocking_on_loss);

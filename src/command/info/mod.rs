@@ -8,6 +8,7 @@ mod commands;
 mod cpu;
 mod keyspace;
 mod latency;
+mod locks;
 mod memory;
 mod persistence;
 mod replication;
@@ -76,6 +77,7 @@ const SECTIONS: &[Section] = &[
     Section::new("commandstats", "Commandstats", commands::write_commands).on_demand(),
     Section::new("errorstats", "Errorstats", commands::write_errors),
     Section::new("latencystats", "Latencystats", latency::write).on_demand(),
+    Section::new("locks", "Locks", locks::write).on_demand(),
     Section::new("cluster", "Cluster", |_, lines| lines.field("cluster_enabled", 0)),
     Section::new("keyspace", "Keyspace", keyspace::write),
 ];
