@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
-use super::spec::{Flags, KeyFlags, KeySpec, Spec};
+use super::spec::{BeginSearch, FindKeys, Flags, KeyFlags, KeySpec, Spec};
 use crate::protocol::Request;
 
 /// A command or subcommand, with what the table knows of it.
@@ -19,6 +19,8 @@ pub struct Command {
     pub index: usize,
     /// `xadd`, or `xgroup|create`.
     pub full_name: String,
+    /// Where its key stands, if it always has one and at the same place: what most commands of streams are.
+    pub sole_key: Option<usize>,
     /// The subcommands, by name.
     subcommands: HashMap<&'static str, usize, ahash::RandomState>,
 }
@@ -127,7 +129,15 @@ impl Table {
         let index = self.commands.len();
         let full_name =
             parent.map_or_else(|| spec.name.to_string(), |parent| format!("{}|{}", parent.name, spec.name));
-        self.commands.push(Command { spec, parent, index, full_name, subcommands: HashMap::default() });
+        let sole_key = find_sole_key(spec);
+        self.commands.push(Command {
+            spec,
+            parent,
+            index,
+            full_name,
+            sole_key,
+            subcommands: HashMap::default(),
+        });
         for subcommand in spec.subcommands {
             let at = self.add(subcommand, Some(spec));
             self.commands[index].subcommands.insert(subcommand.name, at);
@@ -189,6 +199,18 @@ impl Table {
     }
 }
 
+/// See [`Command::sole_key`].
+fn find_sole_key(spec: &Spec) -> Option<usize> {
+    match spec.keys {
+        [KeySpec { begin: BeginSearch::Index(at), find: FindKeys::Range { last: 0, .. }, .. }]
+            if spec.find_keys.is_none() =>
+        {
+            Some(*at)
+        }
+        _ => None,
+    }
+}
+
 #[inline]
 fn find_in(names: &HashMap<&'static str, usize, ahash::RandomState>, name: &[u8]) -> Option<usize> {
     let mut lower = [0; NAME_BYTES_MAX];
@@ -201,6 +223,18 @@ fn find_in(names: &HashMap<&'static str, usize, ahash::RandomState>, name: &[u8]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::OwnedRequest;
+
+    #[test]
+    fn a_sole_key_is_where_the_key_specs_find_it() {
+        let request = OwnedRequest::new([b"word".as_slice(); 6].into_iter());
+        let request = request.as_request();
+        let sole: Vec<_> = table().iter().filter_map(|command| Some((command, command.sole_key?))).collect();
+        assert!(sole.iter().any(|(command, _)| command.full_name == "xadd"));
+        for (command, at) in sole {
+            assert_eq!(command.key_positions(request).as_slice(), [at], "{}", command.full_name);
+        }
+    }
 
     #[test]
     fn declarations_are_sorted_and_complete() {

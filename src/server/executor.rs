@@ -564,6 +564,10 @@ impl Executor {
         if store.shard_count() == 1 {
             return ShardSet::One(0);
         }
+        if let Some(at) = command.sole_key {
+            let shard = |key| ShardSet::One(store.shard_of(&Key::new(key)));
+            return request.get(at).map_or(ShardSet::None, shard);
+        }
         command
             .key_positions(request)
             .into_iter()
