@@ -50,8 +50,11 @@ impl<'r, 'k> Replay<'r, 'k> {
     pub fn new(shared: &'r Arc<Shared>, metrics: &'r WorkerMetrics, keys: &'r mut Keys<'k>) -> Self {
         keys.acquire(ShardSet::All);
         keys.start_replaying();
-        let session =
-            Session::new(Arc::new(ClientHandle::detached(keys.now_ms)), Access::new(&shared.users), true);
+        let session = Session::new(
+            Arc::new(ClientHandle::detached(keys.now_ms)),
+            Arc::new(Access::new(&shared.users)),
+            true,
+        );
         Self { shared, metrics, session, keys, reply: Reply::new(Protocol::Resp2) }
     }
 

@@ -81,7 +81,7 @@ fn find_refusal(waiter: &Waiter) -> Option<CommandError> {
     if waiter.access.is_current() {
         return None;
     }
-    let mut access = waiter.access.clone();
+    let mut access = (*waiter.access).clone();
     if !access.refresh() {
         return Some(CommandError::NoAuth);
     }

@@ -180,7 +180,7 @@ pub(super) async fn run(
                 let connection = Connection {
                     session: Session::new(
                         handover.handle,
-                        Access::new(&worker.executor.shared.users),
+                        Arc::new(Access::new(&worker.executor.shared.users)),
                         handover.authenticated,
                     ),
                     decoder: RequestDecoder::new(),

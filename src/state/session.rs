@@ -69,8 +69,9 @@ pub struct Session {
     pub protocol: Protocol,
     /// Whether it may do more than authenticate.
     pub authenticated: bool,
-    /// The user it acts as.
-    pub access: Access,
+    /// The user it acts as. Its own: what blocks refers to it, and all connections would count those references at one place if it were
+    /// shared.
+    pub access: Arc<Access>,
     /// The transaction it is in.
     pub transaction: Option<Transaction>,
     /// The commands being executed are a transaction's.
@@ -97,7 +98,7 @@ pub struct Session {
 
 impl Session {
     /// A new connection's state.
-    pub fn new(handle: Arc<ClientHandle>, access: Access, authenticated: bool) -> Self {
+    pub fn new(handle: Arc<ClientHandle>, access: Arc<Access>, authenticated: bool) -> Self {
         Self {
             handle,
             db: 0,
@@ -135,7 +136,7 @@ impl Session {
     /// Acts as a user from now on.
     pub fn become_user(&mut self, user: Arc<User>, authenticated: bool) {
         self.handle.names.lock().user = user.name().to_vec();
-        self.access.become_user(user);
+        Arc::make_mut(&mut self.access).become_user(user);
         self.authenticated = authenticated;
     }
 
@@ -149,7 +150,7 @@ impl Session {
 
     #[cold]
     fn take_over_access(&mut self) {
-        if !self.access.refresh() {
+        if !Arc::make_mut(&mut self.access).refresh() {
             self.closing = true;
         }
         // Where no password is needed any more, who has not given one need not.

@@ -47,7 +47,7 @@ pub struct Waiter {
     /// The client's ID.
     pub client_id: u64,
     /// The user it acts as.
-    pub access: Access,
+    pub access: Arc<Access>,
     /// The database it had selected.
     pub db: usize,
     /// The protocol it speaks.
