@@ -76,6 +76,26 @@ impl Control {
             .ok_or_else(|| Error::other(format!("INFO {section} has no {field}")))
     }
 
+    /// The numbers of a field of INFO that is a list of `name=number`, in the order in which they are named here.
+    pub(crate) fn read_info_numbers<const N: usize>(
+        &mut self,
+        section: &str,
+        field: &str,
+        names: [&str; N],
+    ) -> io::Result<[u64; N]> {
+        let text = self.read_info(section, field)?;
+        let find = |name: &str| {
+            let mut pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+            let number = pairs.find(|(found, _)| *found == name).and_then(|(_, number)| number.parse().ok());
+            number.ok_or_else(|| Error::other(format!("{field} has no {name}: {text}")))
+        };
+        let mut numbers = [0; N];
+        for (number, name) in numbers.iter_mut().zip(names) {
+            *number = find(name)?;
+        }
+        Ok(numbers)
+    }
+
     /// Bytes that the server says it has allocated.
     pub(crate) fn read_used_memory(&mut self) -> io::Result<u64> {
         let bytes = self.read_info("memory", "used_memory")?;

@@ -92,5 +92,5 @@ pub(crate) fn measure(server: &Server, readers: usize, rounds: u64, cores: Cores
         return Err(format!("afterwards the stream has {length} entries").into());
     }
     let load_cpu_ns = read_own_cpu_ns()?.saturating_sub(load_before_ns);
-    Ok(SpeedRun { commands: rounds, wall, cpu: total, load_cpu_ns, stolen_ticks, latency })
+    Ok(SpeedRun { commands: rounds, wall, cpu: total, load_cpu_ns, stolen_ticks, latency, contention: None })
 }

@@ -1,7 +1,7 @@
 //! The loads that bring a server into the state that a measurement starts from.
 
 use crate::Outcome;
-use crate::entries::{IdStyle, Ids, SEED, Shape};
+use crate::entries::{IdStyle, Ids, SEED, Shape, build_steady_id};
 use crate::load::{Counting, Load};
 use crate::requests::{Written, encode_read, encode_request, name_consumer};
 use fastrand::Rng;
@@ -24,6 +24,21 @@ pub(crate) fn fill_stream(address: SocketAddr, ids: IdStyle, shape: Shape, entri
         let fields = shape.build_fields(index, &mut rng);
         index += 1;
         let mut arguments: Vec<&[u8]> = vec![b"XADD", KEY.as_bytes(), &id];
+        arguments.extend(fields.iter().map(Vec::as_slice));
+        encode_request(out, &arguments);
+    })
+}
+
+/// Adds `entries` entries to each of some streams.
+pub(crate) fn fill_each(address: SocketAddr, keys: &[String], shape: Shape, entries: u64) -> Outcome<()> {
+    let mut rng = Rng::with_seed(SEED);
+    let mut index = 0;
+    send_each(address, keys.len() as u64 * entries, |out| {
+        let key = &keys[(index / entries) as usize];
+        let id = build_steady_id(index % entries);
+        let fields = shape.build_fields(index, &mut rng);
+        index += 1;
+        let mut arguments: Vec<&[u8]> = vec![b"XADD", key.as_bytes(), &id];
         arguments.extend(fields.iter().map(Vec::as_slice));
         encode_request(out, &arguments);
     })
@@ -88,7 +103,7 @@ pub(crate) fn shuffle_ids(shape: Shape, entries: u64) -> Vec<Vec<u8>> {
 }
 
 /// Sends `requests` requests over one connection.
-fn send_each(address: SocketAddr, requests: u64, mut write: impl FnMut(&mut Vec<u8>)) -> Outcome<()> {
+fn send_each(address: SocketAddr, requests: u64, mut write: impl FnMut(&mut Vec<u8>) + Send) -> Outcome<()> {
     let mut load = Load::connect(address, 1)?;
     load.run(&mut Written::new(PIPELINE, &mut write), requests / u64::from(PIPELINE), Counting::Parsed)?;
     let rest = (requests % u64::from(PIPELINE)) as u32;

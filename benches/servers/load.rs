@@ -1,7 +1,8 @@
-//! The closed-loop load: many connections on one thread, each with one batch of requests on its way at a time.
+//! The closed-loop load: many connections, each with one batch of requests on its way at a time; on one thread, or on several that
+//! share them.
 
 use crate::Outcome;
-use crate::machine::read_own_cpu_ns;
+use crate::machine::{list_cores, pin_to, read_own_cpu_ns};
 use crate::replies::ReplyCounter;
 use crate::requests::Source;
 use hdrhistogram::Histogram;
@@ -10,7 +11,9 @@ use rustix::event::{Timespec, epoll};
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Large enough for every batch's replies of one connection; what does not fit is read in the next turn.
@@ -47,7 +50,64 @@ pub(crate) struct Load {
     epoll: OwnedFd,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
-    events: Vec<epoll::Event>,
+}
+
+/// Loads that run at the same time, each on a thread of its own if there are several.
+pub(crate) struct Loads {
+    parts: Vec<(Load, Box<dyn Source>)>,
+}
+
+impl Loads {
+    /// Shares connections evenly between the sources, as [`share_evenly`] tells.
+    pub(crate) fn connect(
+        address: SocketAddr,
+        connections: usize,
+        sources: Vec<Box<dyn Source>>,
+    ) -> Outcome<Loads> {
+        let shares = share_evenly(connections, sources.len());
+        let connect = |(share, source): (Range<usize>, _)| Ok((Load::connect(address, share.len())?, source));
+        Ok(Loads { parts: shares.into_iter().zip(sources).map(connect).collect::<Outcome<_>>()? })
+    }
+
+    /// See [`Load::run`]; each part sends as many of the batches as it has of the connections.
+    pub(crate) fn run(&mut self, batches: u64, counting: Counting) -> Outcome<LoadRun> {
+        if let [(load, source)] = &mut self.parts[..] {
+            return load.run(source.as_mut(), batches, counting);
+        }
+        let (parts, all_cores) = (self.parts.len() as u64, list_cores()?);
+        let run = |(number, (load, source)): (usize, &mut (Load, Box<dyn Source>))| {
+            let number = number as u64;
+            let share = batches * (number + 1) / parts - batches * number / parts;
+            pin_to(&all_cores)?;
+            load.run(source.as_mut(), share, counting)
+        };
+        let started = Instant::now();
+        let runs = thread::scope(|scope| {
+            let run = |part| {
+                let run = &run;
+                // Errors are text between threads.
+                scope.spawn(move || run(part).map_err(|error| error.to_string()))
+            };
+            let threads: Vec<_> = self.parts.iter_mut().enumerate().map(run).collect();
+            let ended =
+                threads.into_iter().map(|thread| thread.join().map_err(|_| "the load has panicked")?);
+            ended.collect::<Result<Vec<LoadRun>, String>>()
+        })?;
+        let wall = started.elapsed();
+        let mut runs = runs.into_iter();
+        let mut all = runs.next().ok_or("a load without parts")?;
+        for run in runs {
+            all.load_cpu_ns += run.load_cpu_ns;
+            all.latency.add(&run.latency)?;
+            all.batch_bytes = all.batch_bytes.filter(|_| all.batch_bytes == run.batch_bytes);
+        }
+        Ok(LoadRun { wall, ..all })
+    }
+}
+
+/// The numbers of the connections that each of some parts gets.
+pub(crate) fn share_evenly(connections: usize, parts: usize) -> Vec<Range<usize>> {
+    (0..parts).map(|part| connections * part / parts..connections * (part + 1) / parts).collect()
 }
 
 struct Connection {
@@ -89,8 +149,7 @@ impl Load {
             })
         };
         let connections = (0..connections).map(connect).collect::<Outcome<Vec<_>>>()?;
-        let events = Vec::with_capacity(connections.len());
-        Ok(Load { epoll, connections, buffer: vec![0; BUFFER_BYTES], events })
+        Ok(Load { epoll, connections, buffer: vec![0; BUFFER_BYTES] })
     }
 
     /// Sends `batches` batches over all connections and waits for every reply. Fails on any error reply.
@@ -112,14 +171,15 @@ impl Load {
         for (index, connection) in self.connections.iter_mut().enumerate() {
             connection.send_next(index, source, &mut progress)?;
         }
+        let mut events = Vec::with_capacity(self.connections.len());
         let silence_limit = Timespec { tv_sec: SILENCE_LIMIT_S, tv_nsec: 0 };
         while progress.batches_due > 0 {
-            self.events.clear();
-            let ready = epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&silence_limit))?;
+            events.clear();
+            let ready = epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&silence_limit))?;
             if ready == 0 {
                 return Err(self.describe_silence(counting).into());
             }
-            for event in &self.events {
+            for event in &events {
                 let index = event.data.u64() as usize;
                 let connection = &mut self.connections[index];
                 if connection.receive(index, &mut self.buffer, source, &mut progress, counting)? {

@@ -11,10 +11,17 @@ use std::sync::OnceLock;
 pub(crate) struct Cores {
     pub(crate) server: usize,
     pub(crate) load: usize,
+    /// Threads of the load in the cases where the servers may use all cores; several may use all cores, too.
+    pub(crate) load_threads: usize,
 }
 
-/// Takes what was asked for; otherwise the last core this process may use for servers, the one before for the load.
-pub(crate) fn choose_cores(server: Option<usize>, load: Option<usize>) -> Outcome<Cores> {
+/// Takes what was asked for; otherwise the last core this process may use for servers, the one before for the load, and as many
+/// threads for it as half of the cores.
+pub(crate) fn choose_cores(
+    server: Option<usize>,
+    load: Option<usize>,
+    load_threads: Option<usize>,
+) -> Outcome<Cores> {
     let usable = list_cores()?;
     for core in [server, load].into_iter().flatten() {
         if !usable.contains(&core) {
@@ -27,7 +34,8 @@ pub(crate) fn choose_cores(server: Option<usize>, load: Option<usize>) -> Outcom
     if server == load {
         eprintln!("bench: server and load share core {server}: throughput and latency mean little here");
     }
-    Ok(Cores { server, load })
+    let load_threads = load_threads.unwrap_or(usable.len() / 2).max(1);
+    Ok(Cores { server, load, load_threads })
 }
 
 /// The cores that this process may use, whatever its threads are pinned to by now.

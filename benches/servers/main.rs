@@ -6,6 +6,7 @@
 //! Under `cargo test` (that is, without the `--bench` argument that `cargo bench` passes) it measures nothing: it
 //! checks its own parts, since a load generator that miscounts replies makes every figure worthless.
 
+mod contention;
 mod control;
 mod docs;
 mod durability;
@@ -84,7 +85,7 @@ fn measure(arguments: &[String]) -> Outcome<()> {
         return Err("no case has such a name; --list shows them".into());
     }
     let peers = peers::find_peers(&options)?;
-    let cores = machine::choose_cores(options.server_core, options.load_core)?;
+    let cores = machine::choose_cores(options.server_core, options.load_core, options.load_threads)?;
     let mut report = Report::create(&options, &peers, cores)?;
     measure_speed(&options, &is_wanted, &peers, cores, &mut report)?;
     measure_open(&options, &is_wanted, &peers, cores, &mut report)?;

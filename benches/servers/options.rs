@@ -20,6 +20,8 @@ cargo bench --bench servers -- [options]
   --docs               put the tables and the charts into docs/ too
   --server-core N      the core that servers are pinned to, with all their threads
   --load-core N        the core that the load is pinned to
+  --load-threads N     threads of the load in the cases whose server may use all cores (default: half of the cores);
+                       several may use all cores, too
   --list               name the cases and end
   --help               this text
 ";
@@ -39,6 +41,7 @@ pub(crate) struct Options {
     pub(crate) out: Option<PathBuf>,
     pub(crate) server_core: Option<usize>,
     pub(crate) load_core: Option<usize>,
+    pub(crate) load_threads: Option<usize>,
     pub(crate) list: bool,
     pub(crate) help: bool,
     /// The arguments as they were given, for the report.
@@ -67,6 +70,7 @@ impl Options {
                 "--out" => options.out = Some(value()?.into()),
                 "--server-core" => options.server_core = Some(parse_number(argument, &value()?)?),
                 "--load-core" => options.load_core = Some(parse_number(argument, &value()?)?),
+                "--load-threads" => options.load_threads = Some(parse_number(argument, &value()?)?),
                 "--list" => options.list = true,
                 "--help" | "-h" => options.help = true,
                 _ => return Err(format!("unknown argument {argument}; --help shows them").into()),

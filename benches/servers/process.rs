@@ -122,6 +122,24 @@ pub(crate) struct CpuUse {
     pub(crate) system_ticks: u64,
 }
 
+/// How often a server's threads left a core.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Switches {
+    /// They had nothing to do, or waited for a lock.
+    pub(crate) voluntary: u64,
+    /// Something else was to have the core.
+    pub(crate) involuntary: u64,
+}
+
+impl Switches {
+    pub(crate) fn since(self, earlier: Switches) -> Switches {
+        Switches {
+            voluntary: self.voluntary.saturating_sub(earlier.voluntary),
+            involuntary: self.involuntary.saturating_sub(earlier.involuntary),
+        }
+    }
+}
+
 impl CpuUse {
     pub(crate) fn plus(self, other: CpuUse) -> CpuUse {
         CpuUse {
@@ -292,11 +310,23 @@ impl Server {
         self.read_cpu()
     }
 
+    /// The sum over the server's threads; zeros of a server on another machine.
+    pub(crate) fn read_switches(&self) -> Outcome<Switches> {
+        let mut switches = Switches::default();
+        let Some(id) = self.process else { return Ok(switches) };
+        for task in fs::read_dir(format!("/proc/{id}/task"))? {
+            let status = fs::read_to_string(task?.path().join("status"))?;
+            switches.voluntary += find_number(&status, "voluntary_ctxt_switches:").unwrap_or(0);
+            switches.involuntary += find_number(&status, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+        }
+        Ok(switches)
+    }
+
     /// Bytes of the server's memory that are in RAM; none of a server on another machine.
     pub(crate) fn read_resident_bytes(&self) -> Outcome<Option<u64>> {
         let Some(id) = self.process else { return Ok(None) };
         let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-        Ok(Some(find_kib(&status, "VmRSS:").ok_or("no resident size in the process's status")? * 1024))
+        Ok(Some(find_number(&status, "VmRSS:").ok_or("no resident size in the process's status")? * 1024))
     }
 
     /// The same, with what its child processes (a rewrite that was forked off) have for themselves alone.
@@ -306,7 +336,7 @@ impl Server {
         let own = |child: &str| {
             // Gone meanwhile, it has nothing.
             let text = fs::read_to_string(format!("/proc/{child}/smaps_rollup")).unwrap_or_default();
-            find_kib(&text, "Private_Dirty:").unwrap_or(0) * 1024
+            find_number(&text, "Private_Dirty:").unwrap_or(0) * 1024
         };
         let server = self.read_resident_bytes()?.unwrap_or(0);
         Ok(server + children.split_whitespace().map(own).sum::<u64>())
@@ -314,7 +344,7 @@ impl Server {
 }
 
 /// A figure of one of the kernel's tables.
-fn find_kib(text: &str, label: &str) -> Option<u64> {
+fn find_number(text: &str, label: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(label))?;
     rest.split_whitespace().next()?.parse().ok()
 }

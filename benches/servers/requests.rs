@@ -14,7 +14,7 @@ pub(crate) fn encode_request(out: &mut Vec<u8>, arguments: &[&[u8]]) {
 
 /// The batches that the connections of a load send. A batch is sent in one write, and the next one of the same
 /// connection follows when all its replies have come.
-pub(crate) trait Source {
+pub(crate) trait Source: Send {
     /// Replies that every batch is answered by.
     fn replies_per_batch(&self) -> u32;
 
@@ -84,7 +84,7 @@ impl<W: FnMut(&mut Vec<u8>)> Written<W> {
     }
 }
 
-impl<W: FnMut(&mut Vec<u8>)> Source for Written<W> {
+impl<W: FnMut(&mut Vec<u8>) + Send> Source for Written<W> {
     fn replies_per_batch(&self) -> u32 {
         self.requests
     }
@@ -197,17 +197,23 @@ pub(crate) struct WorkRun {
 }
 
 impl WorkRun {
-    pub(crate) fn new(key: &str, group: &str, connections: usize, pairs: u32) -> WorkRun {
+    /// `name_key` names each connection's stream; all names are of the same length.
+    pub(crate) fn new(
+        name_key: impl Fn(usize) -> String,
+        group: &str,
+        connections: usize,
+        pairs: u32,
+    ) -> WorkRun {
         let nothing = b"1600000000000-0";
         let (mut batches, mut places) = (Vec::new(), Vec::new());
         for connection in 0..connections {
-            let consumer = name_consumer(connection);
+            let (key, consumer) = (name_key(connection), name_consumer(connection));
             let mut batch = Vec::new();
             places.clear();
             for _ in 0..pairs {
                 encode_request(&mut batch, &[b"XACK", key.as_bytes(), group.as_bytes(), nothing]);
                 places.push(batch.len() - 2 - ID_BYTES);
-                encode_read(&mut batch, key, group, &consumer, 1);
+                encode_read(&mut batch, &key, group, &consumer, 1);
             }
             batches.push(batch);
         }
@@ -292,7 +298,7 @@ pub(crate) fn check_encoding() {
         assert_eq!(run.next_batch(0), expected);
     }
 
-    let mut work = WorkRun::new("k", "g", 2, 2);
+    let mut work = WorkRun::new(|_| "k".to_owned(), "g", 2, 2);
     let answer_pair = |id: &str| {
         format!(":1\r\n*1\r\n*2\r\n$1\r\nk\r\n*1\r\n*2\r\n$15\r\n{id}\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n")
     };

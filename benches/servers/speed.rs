@@ -1,11 +1,12 @@
 //! Running a case whose figure is server CPU per command.
 
 use crate::Outcome;
+use crate::contention::Contention;
 use crate::control::Control;
 use crate::entries::{IdStyle, SEED, Shape, build_steady_id};
 use crate::fanout;
-use crate::fill::{GROUP, KEY, fill_stream, read_all};
-use crate::load::{Counting, Load};
+use crate::fill::{GROUP, KEY, fill_each, fill_stream, read_all};
+use crate::load::{Counting, Loads, share_evenly};
 use crate::machine::{Cores, read_stolen_ticks};
 use crate::options::Scale;
 use crate::peers::Peer;
@@ -17,10 +18,14 @@ use crate::speed_cases::{SpeedCase, Work};
 use fastrand::Rng;
 use hdrhistogram::Histogram;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Distinct batches of a load that is sent over and over.
 const PREPARED_BATCHES: usize = 128;
+
+/// How many times its even share a stream of one connection's own holds: connections take unequal shares of a load.
+const SURPLUS: u64 = 4;
 
 /// Entries of the stream that ranges are read from.
 const RANGE_ENTRIES: u64 = 100_000;
@@ -39,6 +44,8 @@ pub(crate) struct SpeedRun {
     pub(crate) stolen_ticks: u64,
     /// Of batches, in nanoseconds.
     pub(crate) latency: Histogram<u64>,
+    /// Of cases with several threads.
+    pub(crate) contention: Option<Contention>,
 }
 
 impl SpeedRun {
@@ -110,20 +117,23 @@ impl SpeedCase {
         // A tenth more beforehand: connections accepted, buffers grown, code and branches warm.
         let warm_batches = (batches / 10).max(self.connections as u64);
         let commands_all = (warm_batches + batches) * u64::from(self.pipeline);
-        let mut source = self.prepare(control, server.address(), commands_all, scale)?;
-        let mut load = Load::connect(server.address(), self.connections)?;
-        let warm = load.run(source.as_mut(), warm_batches, Counting::Parsed)?;
+        let threads = if self.free { cores.load_threads.min(self.connections) } else { 1 };
+        let sources = self.prepare(control, server.address(), commands_all, scale, threads)?;
+        let mut load = Loads::connect(server.address(), self.connections, sources)?;
+        let warm = load.run(warm_batches, Counting::Parsed)?;
         let counting = match (self.work.has_uniform_answers(), warm.batch_bytes) {
             (false, _) => Counting::Parsed,
             (true, Some(batch_bytes)) => Counting::Sized { batch_bytes },
             (true, None) => return Err("answers that should be of one length are not".into()),
         };
 
+        let counted_before = if self.free { Contention::read(server, control)? } else { None };
         let before = server.read_settled_cpu()?;
         let stolen_before = read_stolen_ticks(cores.server);
-        let run = load.run(source.as_mut(), batches, counting)?;
+        let run = load.run(batches, counting)?;
         let stolen_ticks = read_stolen_ticks(cores.server) - stolen_before;
         let after = server.read_settled_cpu()?;
+        let counted_after = if self.free { Contention::read(server, control)? } else { None };
 
         self.check_outcome(control, commands_all, scale)?;
         Ok(SpeedRun {
@@ -133,11 +143,53 @@ impl SpeedCase {
             load_cpu_ns: run.load_cpu_ns,
             stolen_ticks,
             latency: run.latency,
+            contention: counted_after.zip(counted_before).map(|(after, before)| after.since(before)),
         })
     }
 
-    /// Brings the server into the state that the case starts from, with enough in it for `commands`.
+    /// Brings the server into the state that the case starts from, with enough in it for `commands`; what each of some threads sends.
     fn prepare(
+        &self,
+        control: &mut Control,
+        address: SocketAddr,
+        commands: u64,
+        scale: Scale,
+        threads: usize,
+    ) -> Outcome<Vec<Box<dyn Source>>> {
+        let shares = share_evenly(self.connections, threads);
+        match self.work {
+            Work::AddBy { own_keys } => {
+                let field = &Shape::Value16.build_fields(0, &mut Rng::with_seed(SEED));
+                let build = |share: Range<usize>| -> Box<dyn Source> {
+                    let write = |connection: usize, out: &mut Vec<u8>| {
+                        let key = if own_keys { (share.start + connection) as u64 } else { 0 };
+                        let key = name_key(key, 1000);
+                        encode_request(out, &[b"XADD", key.as_bytes(), b"*", &field[0], &field[1]]);
+                    };
+                    Box::new(PerConnection::new(share.len(), self.pipeline, write))
+                };
+                Ok(shares.into_iter().map(build).collect())
+            }
+            Work::ReadAndAck { own_keys: true } => {
+                let keys = self.name_own_keys();
+                let share = commands.div_ceil(self.connections as u64);
+                fill_each(address, &keys, Shape::Value16, share * SURPLUS)?;
+                for key in &keys {
+                    control.call(&format!("XGROUP CREATE {key} {GROUP} 0"))?;
+                }
+                let build = |share: Range<usize>| -> Box<dyn Source> {
+                    let name = |connection: usize| keys[share.start + connection].clone();
+                    Box::new(WorkRun::new(name, GROUP, share.len(), self.pipeline))
+                };
+                Ok(shares.into_iter().map(build).collect())
+            }
+            _ if threads > 1 => Err("this load has one thread".into()),
+            _ => Ok(vec![self.prepare_one(control, address, commands, scale)?]),
+        }
+    }
+
+    /// [`Self::prepare`] for loads that have one thread.
+    fn prepare_one(
         &self,
         control: &mut Control,
         address: SocketAddr,
@@ -166,14 +218,6 @@ impl SpeedCase {
                 let batches = PREPARED_BATCHES * (64 / pipeline as usize).max(1);
                 Ok(Box::new(Prepared::build(batches, pipeline, write)))
             }
-            Work::AddBy { own_keys } => {
-                let field = &Shape::Value16.build_fields(0, &mut rng);
-                let write = |connection: usize, out: &mut Vec<u8>| {
-                    let key = name_key(if own_keys { connection as u64 } else { 0 }, 1000);
-                    encode_request(out, &[b"XADD", key.as_bytes(), b"*", &field[0], &field[1]]);
-                };
-                Ok(Box::new(PerConnection::new(self.connections, pipeline, write)))
-            }
             Work::ReadGroup { count } => {
                 fill_stream(address, IdStyle::Steady, Shape::Value16, commands * u64::from(count))?;
                 control.call(&format!("XGROUP CREATE {KEY} {GROUP} 0"))?;
@@ -182,10 +226,10 @@ impl SpeedCase {
                 };
                 Ok(Box::new(PerConnection::new(self.connections, pipeline, read)))
             }
-            Work::ReadAndAck => {
+            Work::ReadAndAck { own_keys: false } => {
                 fill_stream(address, IdStyle::Steady, Shape::Value16, commands)?;
                 control.call(&format!("XGROUP CREATE {KEY} {GROUP} 0"))?;
-                Ok(Box::new(WorkRun::new(KEY, GROUP, self.connections, pipeline)))
+                Ok(Box::new(WorkRun::new(|_| KEY.to_owned(), GROUP, self.connections, pipeline)))
             }
             Work::Ack { ids } => {
                 let entries = commands * u64::from(ids);
@@ -218,9 +262,16 @@ impl SpeedCase {
                 };
                 Ok(Box::new(Prepared::build(PREPARED_BATCHES * 4, pipeline, write)))
             }
-            // It has its own load.
-            Work::FanOut { .. } => Err("a fan-out has no batches".into()),
+            // They have their own loads.
+            Work::AddBy { .. } | Work::ReadAndAck { own_keys: true } | Work::FanOut { .. } => {
+                Err("this load is made elsewhere".into())
+            }
         }
+    }
+
+    /// The streams of a load in which every connection has its own.
+    fn name_own_keys(&self) -> Vec<String> {
+        (0..self.connections as u64).map(|connection| name_key(connection, 1000)).collect()
     }
 
     fn encode_claim(&self, out: &mut Vec<u8>, consumer: &str, start: &[u8]) {
@@ -280,9 +331,11 @@ impl SpeedCase {
                 ("pending entries", control.count_pending(KEY, GROUP)?, commands * u64::from(count))
             }
             // The entries of every connection's last batch.
-            Work::ReadAndAck => {
-                let pending = self.connections as u64 * u64::from(self.pipeline);
-                ("pending entries", control.count_pending(KEY, GROUP)?, pending)
+            Work::ReadAndAck { own_keys } => {
+                let keys = if own_keys { self.name_own_keys() } else { vec![KEY.to_owned()] };
+                let pending = keys.iter().map(|key| control.count_pending(key, GROUP));
+                let expected = self.connections as u64 * u64::from(self.pipeline);
+                ("pending entries", pending.sum::<Result<u64, _>>()?, expected)
             }
             Work::Ack { .. } => ("pending entries", control.count_pending(KEY, GROUP)?, 0),
             Work::Range { .. } => ("entries", control.call_integer(&format!("XLEN {KEY}"))?, RANGE_ENTRIES),

@@ -35,8 +35,8 @@ pub(crate) enum Work {
     AddBy { own_keys: bool },
     /// XREADGROUP of new entries; every connection is a consumer of one group.
     ReadGroup { count: u32 },
-    /// XACK of the entry read before and XREADGROUP COUNT 1, counted as one.
-    ReadAndAck,
+    /// XACK of the entry read before and XREADGROUP COUNT 1, counted as one; every connection is a consumer, of one stream or of its own.
+    ReadAndAck { own_keys: bool },
     /// XACK of so many pending entries.
     Ack { ids: u32 },
     /// XRANGE from a random entry.
@@ -106,6 +106,12 @@ const fn cores(name: &'static str, what: &'static str, own_keys: bool, worker_th
     threads(worker_threads, case(name, what, Work::AddBy { own_keys }, 16, 1_200_000, [None, None]))
 }
 
+/// XREADGROUP and XACK over 50 connections, each with a stream of its own.
+const fn cores_work(name: &'static str, what: &'static str, worker_threads: u32) -> SpeedCase {
+    let work = Work::ReadAndAck { own_keys: true };
+    threads(worker_threads, case(name, what, work, 8, 300_000, [None, None]))
+}
+
 /// XADD at pipeline 1 with a sync before each reply.
 const fn always(name: &'static str, what: &'static str, connections: usize, commands: u64) -> SpeedCase {
     over(connections, with(Persistence::AofAlways, case(name, what, add(1), 1, commands, [None, None])))
@@ -171,7 +177,7 @@ pub(crate) const SPEED_CASES: &[SpeedCase] = &[
     case(
         "xreadgroup-1-xack-p16",
         "XREADGROUP COUNT 1 and XACK, 8 pairs on the way",
-        Work::ReadAndAck,
+        Work::ReadAndAck { own_keys: false },
         8,
         300_000,
         [None, Some(0.40)],
@@ -253,6 +259,66 @@ pub(crate) const SPEED_CASES: &[SpeedCase] = &[
     ),
     cores("cores-disjoint-1", "XADD, 50 streams, pipeline 16, 1 worker thread, all cores", true, 1),
     cores("cores-disjoint-2", "XADD, 50 streams, pipeline 16, 2 worker threads, all cores", true, 2),
+    cores("cores-disjoint-4", "XADD, 50 streams, pipeline 16, 4 worker threads, all cores", true, 4),
+    cores("cores-disjoint-8", "XADD, 50 streams, pipeline 16, 8 worker threads, all cores", true, 8),
     cores("cores-hot-1", "XADD, one stream, pipeline 16, 1 worker thread, all cores", false, 1),
     cores("cores-hot-2", "XADD, one stream, pipeline 16, 2 worker threads, all cores", false, 2),
+    cores("cores-hot-4", "XADD, one stream, pipeline 16, 4 worker threads, all cores", false, 4),
+    cores("cores-hot-8", "XADD, one stream, pipeline 16, 8 worker threads, all cores", false, 8),
+    cores_work(
+        "cores-work-1",
+        "XREADGROUP COUNT 1 and XACK, 50 streams, 8 pairs on the way, 1 worker thread, all cores",
+        1,
+    ),
+    cores_work(
+        "cores-work-2",
+        "XREADGROUP COUNT 1 and XACK, 50 streams, 8 pairs on the way, 2 worker threads, all cores",
+        2,
+    ),
+    cores_work(
+        "cores-work-4",
+        "XREADGROUP COUNT 1 and XACK, 50 streams, 8 pairs on the way, 4 worker threads, all cores",
+        4,
+    ),
+    cores_work(
+        "cores-work-8",
+        "XREADGROUP COUNT 1 and XACK, 50 streams, 8 pairs on the way, 8 worker threads, all cores",
+        8,
+    ),
+    with(
+        Persistence::AofEverysec,
+        cores(
+            "cores-log-1",
+            "XADD, 50 streams, pipeline 16, appendfsync everysec, 1 worker thread, all cores",
+            true,
+            1,
+        ),
+    ),
+    with(
+        Persistence::AofEverysec,
+        cores(
+            "cores-log-2",
+            "XADD, 50 streams, pipeline 16, appendfsync everysec, 2 worker threads, all cores",
+            true,
+            2,
+        ),
+    ),
+    with(
+        Persistence::AofEverysec,
+        cores(
+            "cores-log-4",
+            "XADD, 50 streams, pipeline 16, appendfsync everysec, 4 worker threads, all cores",
+            true,
+            4,
+        ),
+    ),
+    with(
+        Persistence::AofEverysec,
+        cores(
+            "cores-log-8",
+            "XADD, 50 streams, pipeline 16, appendfsync everysec, 8 worker threads, all cores",
+            true,
+            8,
+        ),
+    ),
 ];

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::executor::Executor;
 use super::loading;
+use super::startup::{shard_count, worker_count};
 use super::worker::{Connection, Worker};
 use crate::acl::Access;
 use crate::clock;
@@ -14,6 +15,43 @@ use crate::log::LogError;
 use crate::net::{Input, Service};
 use crate::protocol::RequestDecoder;
 use crate::state::{ClientHandle, Session, Shared};
+
+/// A server without sockets, of which each thread may have a worker.
+#[derive(Debug, Clone)]
+pub struct ExerciseServer {
+    shared: Arc<Shared>,
+}
+
+impl ExerciseServer {
+    /// A server with an empty keyspace, or with what the log in the current directory holds if the settings want one.
+    ///
+    /// # Errors
+    /// The log cannot be read or continued.
+    pub fn new(config: Config) -> Result<Self, LogError> {
+        let workers = worker_count(&config);
+        let shared = Arc::new(Shared::new(Arc::new(config), workers, shard_count(workers)));
+        let has_log = shared.config.boolean(settings::APPENDONLY);
+        loading::load(&shared, has_log)?;
+        Ok(Self { shared })
+    }
+
+    /// A worker for the calling thread.
+    pub fn worker(&self) -> Exercise {
+        let session = Session::new(
+            Arc::new(ClientHandle::detached(clock::unix_ms())),
+            Arc::new(Access::new(&self.shared.users)),
+            true,
+        );
+        let connection = Connection {
+            session,
+            decoder: RequestDecoder::new(),
+            waiting: None,
+            connections: Arc::new(AtomicUsize::new(1)),
+        };
+        let worker = Worker::new(Executor::new(self.shared.clone()));
+        Exercise { worker, connection, input: Input::default(), output: Vec::new() }
+    }
+}
 
 /// A worker and one connection of it, both served by the caller's own thread.
 pub struct Exercise {
@@ -24,29 +62,6 @@ pub struct Exercise {
 }
 
 impl Exercise {
-    /// A worker on an empty keyspace, or on what the log in the current directory holds if the settings want one.
-    ///
-    /// # Errors
-    /// The log cannot be read or continued.
-    pub fn new(config: Config) -> Result<Self, LogError> {
-        let shared = Arc::new(Shared::new(Arc::new(config), 1, 1));
-        let has_log = shared.config.boolean(settings::APPENDONLY);
-        loading::load(&shared, has_log)?;
-        let session = Session::new(
-            Arc::new(ClientHandle::detached(clock::unix_ms())),
-            Access::new(&shared.users),
-            true,
-        );
-        let connection = Connection {
-            session,
-            decoder: RequestDecoder::new(),
-            waiting: None,
-            connections: Arc::new(AtomicUsize::new(1)),
-        };
-        let worker = Worker::new(Executor::new(shared));
-        Ok(Self { worker, connection, input: Input::default(), output: Vec::new() })
-    }
-
     /// Executes requests as if they had come in one read, writes what they append to the log, and returns their replies.
     pub fn execute(&mut self, requests: &[u8]) -> &[u8] {
         self.input.for_reading().extend_from_slice(requests);

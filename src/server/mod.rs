@@ -27,5 +27,5 @@ mod transaction;
 mod worker;
 
 #[doc(hidden)]
-pub use exercise::Exercise;
+pub use exercise::{Exercise, ExerciseServer};
 pub use startup::{StartupError, find_faults, run};

@@ -135,9 +135,7 @@ async fn serve(config: Arc<Config>) -> Result<(), StartupError> {
     let _file_too_large = signal(file_too_large).map_err(system("Can't handle SIGXFSZ"))?;
     let _pid_file = PidFile::write(&config.text(settings::PIDFILE));
     let workers = worker_count(&config);
-    // With one thread there is nobody to share with; with more, enough shards that two rarely meet.
-    let shards = if workers == 1 { 1 } else { workers * 16 };
-    let shared = Arc::new(Shared::new(config, workers, shards));
+    let shared = Arc::new(Shared::new(config, workers, shard_count(workers)));
     load_users(&shared).map_err(StartupError::Users)?;
     Renames::new(&shared.config)?;
     shared.warn_of_policy();
@@ -226,11 +224,16 @@ impl Drop for PidFile {
 }
 
 /// The number of worker threads: the setting, or the number of cores.
-fn worker_count(config: &Config) -> usize {
+pub(super) fn worker_count(config: &Config) -> usize {
     match config.integer(settings::WORKER_THREADS) {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads as usize,
     }
+}
+
+/// With one thread there is nobody to share with; with more, enough shards that two rarely meet.
+pub(super) fn shard_count(workers: usize) -> usize {
+    if workers == 1 { 1 } else { workers * 16 }
 }
 
 /// Listens for metrics where the settings want it.

@@ -2,6 +2,7 @@
 
 mod chart;
 mod charts;
+mod contention;
 mod durability;
 mod memory;
 mod open;
@@ -57,7 +58,8 @@ impl Report {
             &json!({
                 "type": "machine", "cpu": machine.cpu, "cores": machine.cores, "memory_mib": machine.memory_mib,
                 "kernel": machine.kernel, "load_average": machine.load_average, "file_system": machine.file_system,
-                "server_core": cores.server, "load_core": cores.load, "arguments": options.given,
+                "server_core": cores.server, "load_core": cores.load,
+                "load_threads": cores.load_threads, "arguments": options.given,
             }),
         )?;
         let mut preamble = format!(
@@ -106,6 +108,7 @@ impl Report {
         if !self.speed.is_empty() {
             self.write_cpu_table(&mut text)?;
             self.write_latency_table(&mut text)?;
+            self.write_contention_table(&mut text)?;
         }
         if !self.memory.is_empty() {
             self.write_memory_table(&mut text)?;

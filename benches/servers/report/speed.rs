@@ -36,6 +36,7 @@ impl Report {
                 "server_system_ticks": run.cpu.map(|cpu| cpu.system_ticks),
                 "server_wait_s": run.cpu.map(|cpu| cpu.wait_ns as f64 / 1e9), "stolen_ticks": run.stolen_ticks,
                 "load_cpu_s": run.load_cpu_ns as f64 / 1e9, "latency_us": list_latencies_us(&run.latency),
+                "contention": run.contention.map(|counted| counted.to_json()),
             }),
         )?;
         self.speed.push((case.name, peer.name.clone(), round, run));
