@@ -1,11 +1,6 @@
 //! BLPOP, so that clients of streams and clients of lists can wait for one key.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
-use tokio::sync::oneshot;
-
-use super::context::{Blocked, Context, Outcome};
+use super::context::{Context, Outcome, Wait};
 use super::error::CommandError;
 use super::lists::{as_list, finish_pop};
 use super::spec::{
@@ -14,7 +9,7 @@ use super::spec::{
 use crate::engine::Key;
 use crate::number::parse_f64;
 use crate::protocol::{OwnedRequest, Reply, Request};
-use crate::state::{Keys, Retry, Served, Waiter};
+use crate::state::{Blocking, Keys, Served};
 
 pub(super) const SPEC: Spec = Spec {
     name: "blpop",
@@ -37,6 +32,8 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
+const BLOCKING: Blocking = Blocking { serve, wakes_on_loss: false, shares_replies: false };
+
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let timeout_ms = parse_timeout_ms(request.arg(request.len() - 1), context.keys.now_ms)?;
     for key in keys_of(request) {
@@ -48,27 +45,8 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         context.reply.null_array();
         return Ok(Outcome::Done);
     }
-    let (sender, reply) = oneshot::channel();
-    let mut keys: Vec<Box<[u8]>> = keys_of(request).map(Box::from).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let waiter = Arc::new(Waiter {
-        client_id: context.session.handle.id,
-        access: context.session.access.clone(),
-        db: context.keys.db,
-        protocol: context.session.protocol,
-        request: OwnedRequest::new(request.args_from(0)),
-        keys,
-        wakes_on_loss: false,
-        claims: false,
-        serve,
-        retry: Retry::new(None),
-        sender: Mutex::new(Some(sender)),
-    });
-    for key in &waiter.keys {
-        context.keys.shard(&Key::new(key)).waiters.add(key, &waiter);
-    }
-    Ok(Outcome::Blocked(Blocked { waiter, reply, timeout_ms }))
+    let owned = OwnedRequest::new(request.args_from(0));
+    Ok(context.block(&BLOCKING, owned, keys_of(request), Wait { timeout_ms, ..Wait::default() }))
 }
 
 fn keys_of(request: Request<'_>) -> impl Iterator<Item = &[u8]> {

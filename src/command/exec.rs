@@ -40,7 +40,7 @@ fn execute(context: &mut Context<'_, '_>, _: Request<'_>) -> Result<Outcome, Com
             let key = Key::new(&watched.key);
             let shard = keys.shard(&key);
             shard.dbs[watched.db].find(&key).is_some_and(|entry| entry.is_expired(now_ms))
-                && !shard.watches.is_expired(watched.db, key.bytes, &session.watch_flag)
+                && !shard.watches.is_expired(watched.db, &key, &session.watch_flag)
         })
     };
     session.unwatch_locked(context.keys);

@@ -1,19 +1,15 @@
 //! What XREAD and XREADGROUP share: their options, the list of streams, and waiting for them.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::sync::oneshot;
 
 use super::argument::{parse_integer, parse_stream_id_strict, parse_timeout_ms};
 use super::budget::Budget;
-use super::context::{Blocked, Context, Outcome};
+use super::context::{Context, Outcome, Wait};
 use super::error::CommandError;
-use crate::engine::{Key, StreamId};
+use crate::engine::StreamId;
 use crate::number::parse_i64;
 use crate::protocol::{OwnedRequest, Request};
-use crate::state::{Retry, Serve, Waiter};
+use crate::state::Blocking;
 
 /// From where a stream is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +37,7 @@ pub(super) struct ReadStream {
 #[derive(Debug)]
 pub(super) struct ReadArguments<'a> {
     pub(super) count: Option<u64>,
-    /// `None` when it does not block, else how long: see [`Blocked::timeout_ms`].
+    /// `None` when it does not block, else how long: see [`Wait::timeout_ms`].
     pub(super) block: Option<Option<u64>>,
     pub(super) no_ack: bool,
     claim_idle_ms_min: Option<u64>,
@@ -241,48 +237,26 @@ impl ReadArguments<'_> {
         Ok(start)
     }
 
-    /// Has the connection wait for one of the streams; what `$` and `+` meant when the command came
-    /// is fixed. It is served again at `retry_at_ms`, if that is given, though no key changes.
+    /// Has the connection wait for one of the streams; what `$` and `+` meant when the command came is fixed. It is served again at
+    /// `retry_at_ms`, if that is given, though no key changes.
     pub(super) fn block(
         &self,
         context: &mut Context<'_, '_>,
         request: Request<'_>,
         timeout_ms: Option<u64>,
         retry_at_ms: Option<u64>,
-        serve: Serve,
+        blocking: &'static Blocking,
     ) -> Outcome {
-        let starts: Vec<Option<String>> = self
-            .streams
-            .iter()
-            .map(|stream| match stream.start {
-                Start::After(id) => Some(id.to_string()),
-                _ => None,
-            })
-            .collect();
+        let fix = |(n, stream): (usize, &ReadStream)| match (request.arg(self.ids_at + n), stream.start) {
+            (b"$" | b"+", Start::After(id)) => Some(id.to_string()),
+            _ => None,
+        };
+        let ids: SmallVec<[Option<String>; 4]> = self.streams.iter().enumerate().map(fix).collect();
         let fixed = request.args_from(0).enumerate().map(|(at, arg)| {
-            at.checked_sub(self.ids_at).and_then(|n| starts[n].as_deref()).map_or(arg, str::as_bytes)
+            at.checked_sub(self.ids_at).and_then(|n| ids[n].as_deref()).map_or(arg, str::as_bytes)
         });
-        let (sender, reply) = oneshot::channel();
-        let mut keys: Vec<Box<[u8]>> =
-            self.streams.iter().map(|stream| request.arg(stream.key_at).into()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let waiter = Arc::new(Waiter {
-            client_id: context.session.handle.id,
-            access: context.session.access.clone(),
-            db: context.keys.db,
-            protocol: context.session.protocol,
-            request: OwnedRequest::new(fixed),
-            keys,
-            wakes_on_loss: self.group.is_some(),
-            claims: self.streams.iter().any(|stream| stream.claim_idle_ms_min.is_some()),
-            serve,
-            retry: Retry::new(retry_at_ms),
-            sender: Mutex::new(Some(sender)),
-        });
-        for key in &waiter.keys {
-            context.keys.shard(&Key::new(key)).waiters.add(key, &waiter);
-        }
-        Outcome::Blocked(Blocked { waiter, reply, timeout_ms })
+        let keys = self.streams.iter().map(|stream| request.arg(stream.key_at));
+        let claims = self.streams.iter().any(|stream| stream.claim_idle_ms_min.is_some());
+        context.block(blocking, OwnedRequest::new(fixed), keys, Wait { timeout_ms, retry_at_ms, claims })
     }
 }

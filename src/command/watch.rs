@@ -35,7 +35,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
         let key = Key::new(key);
         let shard = context.keys.shard(&key);
         let expired = shard.dbs[db].find(&key).is_some_and(|entry| entry.is_expired(now_ms));
-        context.session.watch(shard, key.bytes, expired);
+        context.session.watch(shard, &key, expired);
     }
     context.reply.ok();
     Ok(Outcome::Done)

@@ -12,7 +12,7 @@ use super::spec::{
 };
 use crate::engine::{Key, StreamId};
 use crate::protocol::{Reply, Request};
-use crate::state::{Keys, Served};
+use crate::state::{Blocking, Keys, Served};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xread",
@@ -52,6 +52,8 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
+const BLOCKING: Blocking = Blocking { serve, wakes_on_loss: false, shares_replies: true };
+
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let mut arguments = parse(request, Reader::Anybody, context.keys.now_ms)?;
     for n in 0..arguments.streams.len() {
@@ -64,7 +66,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     }
     match arguments.block {
         Some(timeout_ms) if !context.session.in_exec => {
-            Ok(arguments.block(context, request, timeout_ms, None, serve))
+            Ok(arguments.block(context, request, timeout_ms, None, &BLOCKING))
         }
         _ => {
             context.reply.null_array();

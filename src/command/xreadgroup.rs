@@ -16,7 +16,7 @@ use super::spec::{
 use super::xread::{write_stream_head, write_streams_head};
 use crate::engine::{self, ConsumerSlot, Key, PendingEntry, Stream, StreamId};
 use crate::protocol::{Reply, Request};
-use crate::state::{Change, Keys, Served};
+use crate::state::{Blocking, Change, Keys, Served};
 
 pub(super) const SPEC: Spec = Spec {
     name: "xreadgroup",
@@ -66,6 +66,8 @@ pub(super) const SPEC: Spec = Spec {
     ..Spec::DEFAULT
 };
 
+const BLOCKING: Blocking = Blocking { serve, wakes_on_loss: true, shares_replies: false };
+
 fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcome, CommandError> {
     let mut arguments = parse(request, Reader::Consumer, context.keys.now_ms)?;
     check(context.keys, &mut arguments, request)?;
@@ -74,7 +76,7 @@ fn execute(context: &mut Context<'_, '_>, request: Request<'_>) -> Result<Outcom
     };
     match arguments.block {
         Some(timeout_ms) if !context.session.in_exec => {
-            Ok(arguments.block(context, request, timeout_ms, retry_at_ms, serve))
+            Ok(arguments.block(context, request, timeout_ms, retry_at_ms, &BLOCKING))
         }
         _ => {
             context.reply.null_array();

@@ -435,7 +435,7 @@ impl<'a> Request<'a> {
 }
 
 /// A request with its bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedRequest {
     buf: Box<[u8]>,
     ranges: Box<[Range]>,

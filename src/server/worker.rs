@@ -151,7 +151,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 finished = &mut *receiver => break finished.ok(),
-                () = handle.wake.notified() => if handle.is_killed() { break None },
+                () = handle.wakeup.woken() => if handle.is_killed() { break None },
             }
         };
         connection.waiting = None;
@@ -327,8 +327,8 @@ impl Worker {
                 biased;
                 reply = &mut blocked.reply => break Wake::Served(reply),
                 () = &mut timeout => break Wake::Timeout,
-                () = handle.wake.notified() => break Wake::Notified,
-                () = self.wait_for_retry(&blocked.waiter) => self.retry(&blocked.waiter),
+                () = handle.wakeup.woken() => break Wake::Notified,
+                () = self.wait_for_retry(&blocked.waiter), if blocked.waiter.claims => self.retry(&blocked.waiter),
             }
         };
         let refusal = match wake {
@@ -409,12 +409,10 @@ impl Worker {
         let shared = self.shared();
         if let Some(failure) = shared.log().latched() {
             deregister(shared, waiter);
-            let mut reply = Reply::new(waiter.protocol);
-            reply.error(&CommandError::MisConf(failure.reason()).message());
             if let Some(sender) = waiter.sender.lock().take() {
-                let bytes = reply.into_buffer();
+                let message = CommandError::MisConf(failure.reason()).message();
                 // Nobody but this connection waits for it.
-                let _ = sender.send(ServedReply { bytes, failed: true, mark: Mark::default() });
+                let _ = sender.send(ServedReply::error(&message, waiter.protocol));
             }
             return;
         }
@@ -523,7 +521,13 @@ impl Service for Worker {
         let mut reply = Reply::from_buffer(std::mem::take(output), session.protocol)
             .with_limit(output_bytes_max, UNLIMITED_OUTPUT_BYTES);
         let reply_start = reply.len();
-        let end = self.execute_all(connection, input, &mut reply);
+        let end = if input.bytes().is_empty() {
+            // Woken to send what others wrote for it.
+            connection.session.handle.active_ms.store(clock::unix_ms(), Relaxed);
+            if connection.session.closing { BatchEnd::Close } else { BatchEnd::Exhausted }
+        } else {
+            self.execute_all(connection, input, &mut reply)
+        };
         let session = &mut connection.session;
         let written = reply.len().saturating_sub(reply_start);
         let pending = session.handle.output_buffer.load(Relaxed) + written;
@@ -590,7 +594,7 @@ impl Service for Worker {
     async fn interrupted(&self, connection: &Connection) {
         let handle = &connection.session.handle;
         while !handle.is_killed() {
-            handle.wake.notified().await;
+            handle.wakeup.woken().await;
         }
     }
 
@@ -603,7 +607,7 @@ impl Service for Worker {
             if !handle.outbox.is_empty() {
                 return true;
             }
-            handle.wake.notified().await;
+            handle.wakeup.woken().await;
         }
     }
 

@@ -9,9 +9,9 @@ use std::sync::atomic::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::outbox::Outbox;
+use super::wakeup::Wakeup;
 
 /// So many bytes of replies do not count against `client-output-buffer-limit`, as in Redis.
 pub const UNLIMITED_OUTPUT_BYTES: usize = 16 * 1024;
@@ -150,7 +150,7 @@ pub struct ClientHandle {
     killed: AtomicBool,
     unblock: Mutex<Option<Unblock>>,
     /// Wakes the connection: it was killed, or is to stop waiting.
-    pub wake: Notify,
+    pub wakeup: Wakeup,
 }
 
 impl ClientHandle {
@@ -189,7 +189,7 @@ impl ClientHandle {
             no_touch: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             unblock: Mutex::new(None),
-            wake: Notify::new(),
+            wakeup: Wakeup::default(),
         }
     }
 
@@ -224,7 +224,7 @@ impl ClientHandle {
     /// Has the connection closed, as soon as it is not busy.
     pub fn kill(&self) {
         self.killed.store(true, Relaxed);
-        self.wake.notify_one();
+        self.wakeup.wake();
     }
 
     /// Whether it is to be closed.
@@ -244,7 +244,7 @@ impl ClientHandle {
             return false;
         }
         *self.unblock.lock() = Some(how);
-        self.wake.notify_one();
+        self.wakeup.wake();
         true
     }
 

@@ -349,6 +349,16 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// How many lookups found their key, as this thread has counted.
+    pub fn hits(&self) -> u64 {
+        self.metrics.keyspace_hits.get()
+    }
+
+    /// Counts lookups that were spared, since their result was known.
+    pub fn count_hits(&self, hits: u64) {
+        self.metrics.keyspace_hits.add(hits);
+    }
+
     /// The key's entry, for a command that writes: hits and misses are not counted.
     #[inline]
     pub fn find_for_write(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
@@ -491,9 +501,9 @@ impl<'a> Keys<'a> {
         let has_other_data = !matches!(change, Change::Metadata | Change::Pending | Change::GroupLost);
         if has_other_data {
             let Shard { dbs, watches, .. } = &mut *shard;
-            watches.touch(db, key.bytes, || dbs[db].find(key).is_some());
+            watches.touch(db, key, || dbs[db].find(key).is_some());
         }
-        if !matches!(change, Change::Metadata | Change::Touched) && shard.waiters.contains(db, key.bytes) {
+        if !matches!(change, Change::Metadata | Change::Touched) && shard.waiters.contains(db, key) {
             let ready = ReadyKey { db, key: key.bytes.into(), change };
             if self.ready.last() != Some(&ready) {
                 self.ready.push(ready);

@@ -2,6 +2,7 @@
 
 mod clients;
 mod events;
+mod key_map;
 mod keys;
 mod memory_limit;
 mod monitors;
@@ -14,6 +15,7 @@ mod snapshot;
 mod store;
 mod tracking;
 mod waiter;
+mod wakeup;
 mod watch;
 
 pub use clients::{ClientHandle, ClientNames, Clients, Endpoint, UNLIMITED_OUTPUT_BYTES, Unblock};
@@ -29,5 +31,6 @@ pub use slowlog::{SlowCommand, SlowLog};
 pub use snapshot::Snapshot;
 pub use store::{LockedShards, Shard, ShardSet, Store};
 pub use tracking::{TrackedKeys, Tracker, Tracking, TrackingOptions};
-pub use waiter::{Retry, Serve, Served, ServedReply, Waiter, Waiters};
+pub use waiter::{Blocking, Retry, Serve, Served, ServedReply, Waiter, Waiters};
+pub use wakeup::Wakeup;
 pub use watch::{WatchFlag, Watches};

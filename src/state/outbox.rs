@@ -153,7 +153,7 @@ impl ClientHandle {
         outbox.note(waiting.messages.len(), waiting.bytes);
         drop(guard);
         if was_empty {
-            self.wake.notify_one();
+            self.wakeup.wake();
         }
     }
 

@@ -9,6 +9,7 @@ use super::pubsub::Subscriptions;
 use super::tracking::{Tracker, Tracking};
 use super::watch::WatchFlag;
 use crate::acl::{Access, User};
+use crate::engine::Key;
 use crate::protocol::{OwnedRequest, Protocol};
 
 /// What a client wants to hear (CLIENT REPLY).
@@ -196,22 +197,23 @@ impl Session {
 impl Session {
     /// Watches a key; once, however often it is asked for. The shard of the key is locked; `expired`
     /// tells whether the key is there with its time up.
-    pub fn watch(&mut self, shard: &mut super::Shard, key: &[u8], expired: bool) {
+    pub fn watch(&mut self, shard: &mut super::Shard, key: &Key<'_>, expired: bool) {
         let db = self.db;
-        if self.watched.iter().any(|watched| watched.db == db && *watched.key == *key) {
+        if self.watched.iter().any(|watched| watched.db == db && *watched.key == *key.bytes) {
             return;
         }
         shard.watches.add(db, key, &self.watch_flag, expired);
-        self.watched.push(WatchedKey { db, key: key.into() });
+        self.watched.push(WatchedKey { db, key: key.bytes.into() });
         self.handle.watching.store(self.watched.len() as u32, Relaxed);
     }
 
     /// Watches no key any more. The caller holds no shard.
     pub fn unwatch(&mut self, store: &super::Store) {
         for watched in std::mem::take(&mut self.watched) {
-            let shard = store.shard_of(&crate::engine::Key::new(&watched.key));
+            let key = Key::new(&watched.key);
+            let shard = store.shard_of(&key);
             let mut shards = store.lock(&super::ShardSet::One(shard));
-            shards.get(shard).watches.remove(watched.db, &watched.key, &self.watch_flag);
+            shards.get(shard).watches.remove(watched.db, &key, &self.watch_flag);
         }
         self.handle.watching.store(0, Relaxed);
         self.watch_flag.store(false, Relaxed);
@@ -220,8 +222,8 @@ impl Session {
     /// Watches no key any more; the shards of the watched keys are locked.
     pub fn unwatch_locked(&mut self, keys: &mut super::Keys<'_>) {
         for watched in std::mem::take(&mut self.watched) {
-            let key = crate::engine::Key::new(&watched.key);
-            keys.shard(&key).watches.remove(watched.db, &watched.key, &self.watch_flag);
+            let key = Key::new(&watched.key);
+            keys.shard(&key).watches.remove(watched.db, &key, &self.watch_flag);
         }
         self.handle.watching.store(0, Relaxed);
         self.watch_flag.store(false, Relaxed);

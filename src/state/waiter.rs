@@ -1,15 +1,18 @@
 //! Clients that are blocked on keys.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use tokio::sync::{Notify, oneshot};
 
+use super::key_map::KeyMap;
 use super::keys::Keys;
 use super::keys::Mark;
 use crate::acl::Access;
+use crate::engine::Key;
 use crate::protocol::{OwnedRequest, Protocol, Reply, Request};
 
 /// What came of an attempt to serve a blocked command.
@@ -29,15 +32,35 @@ pub enum Served {
 /// locked, by whoever made a key ready.
 pub type Serve = fn(&mut Keys<'_>, Request<'_>, &mut Reply) -> Served;
 
-/// The answer to a blocked command.
+/// How a blocking command waits.
 #[derive(Debug)]
+pub struct Blocking {
+    /// How to serve it.
+    pub serve: Serve,
+    /// Whether it is to be tried again when a key is deleted or gets another type.
+    pub wakes_on_loss: bool,
+    /// Whether serving it changes nothing, so that all who wait with the same request get the same reply.
+    pub shares_replies: bool,
+}
+
+/// The answer to a blocked command.
+#[derive(Debug, Clone)]
 pub struct ServedReply {
-    /// The reply's bytes.
-    pub bytes: Vec<u8>,
+    /// The reply's bytes; others may have been sent the same.
+    pub bytes: Arc<[u8]>,
     /// Whether it is an error.
     pub failed: bool,
     /// What it depends on in the log.
     pub mark: Mark,
+}
+
+impl ServedReply {
+    /// An error that depends on nothing in the log.
+    pub fn error(message: &[u8], protocol: Protocol) -> Self {
+        let mut reply = Reply::new(protocol);
+        reply.error(message);
+        Self { bytes: reply.as_bytes().into(), failed: true, mark: Mark::default() }
+    }
 }
 
 /// A command that is blocked. It stands in the queue of each of its keys; whoever serves it first
@@ -55,13 +78,11 @@ pub struct Waiter {
     /// The command, with all resolved that depended on the time it came.
     pub request: OwnedRequest,
     /// The keys it waits for.
-    pub keys: Vec<Box<[u8]>>,
-    /// Whether the command is to be tried again when a key is deleted or gets another type.
-    pub wakes_on_loss: bool,
+    pub keys: SmallVec<[Box<[u8]>; 1]>,
+    /// How the command waits.
+    pub blocking: &'static Blocking,
     /// Whether the command claims pending entries too: it is to be tried again when those change.
     pub claims: bool,
-    /// How to serve it.
-    pub serve: Serve,
     /// When to try again though no key changes.
     pub retry: Retry,
     /// Where the reply goes; `None` once it was answered or given up.
@@ -111,6 +132,16 @@ impl Retry {
 }
 
 impl Waiter {
+    /// Whether it gets the very reply that another got at the same instant.
+    pub fn shares_reply_of(&self, other: &Self) -> bool {
+        // With several keys it would depend on which of them are locked.
+        self.blocking.shares_replies
+            && std::ptr::eq(self.blocking, other.blocking)
+            && (self.db, self.protocol) == (other.db, other.protocol)
+            && self.keys.len() == 1
+            && self.request == other.request
+    }
+
     /// Whether it was answered or given up.
     pub fn is_done(&self) -> bool {
         self.sender.lock().is_none()
@@ -128,50 +159,48 @@ type Queue = VecDeque<Arc<Waiter>>;
 /// The blocked commands of a shard, by key, in the order they came.
 #[derive(Debug, Default)]
 pub struct Waiters {
-    by_key: HashMap<(usize, Box<[u8]>), Queue, ahash::RandomState>,
+    by_key: KeyMap<Queue>,
 }
 
 impl Waiters {
     /// Puts a waiter at the end of a key's queue.
-    pub fn add(&mut self, key: &[u8], waiter: &Arc<Waiter>) {
-        self.by_key.entry((waiter.db, key.into())).or_default().push_back(waiter.clone());
+    pub fn add(&mut self, key: &Key<'_>, waiter: &Arc<Waiter>) {
+        self.by_key.find_or_default(waiter.db, key).push_back(waiter.clone());
     }
 
     /// Takes a waiter out of a key's queue.
-    pub fn remove(&mut self, key: &[u8], waiter: &Arc<Waiter>) {
-        let key = (waiter.db, Box::from(key));
-        if let Some(queue) = self.by_key.get_mut(&key) {
+    pub fn remove(&mut self, key: &Key<'_>, waiter: &Arc<Waiter>) {
+        if let Some(queue) = self.by_key.find_mut(waiter.db, key) {
             queue.retain(|other| !Arc::ptr_eq(other, waiter));
             if queue.is_empty() {
-                self.by_key.remove(&key);
+                self.by_key.remove(waiter.db, key);
             }
         }
     }
 
     /// Whether anybody waits for the key.
     #[inline]
-    pub fn contains(&self, db: usize, key: &[u8]) -> bool {
-        !self.by_key.is_empty() && self.by_key.contains_key(&(db, Box::from(key)))
+    pub fn contains(&self, db: usize, key: &Key<'_>) -> bool {
+        !self.by_key.is_empty() && self.by_key.find(db, key).is_some()
     }
 
     /// Lends the waiters of a key, to be served and put back: until then the key counts as waited for.
-    pub fn lend(&mut self, db: usize, key: &[u8]) -> VecDeque<Arc<Waiter>> {
-        self.by_key.get_mut(&(db, Box::from(key))).map(std::mem::take).unwrap_or_default()
+    pub fn lend(&mut self, db: usize, key: &Key<'_>) -> VecDeque<Arc<Waiter>> {
+        self.by_key.find_mut(db, key).map(std::mem::take).unwrap_or_default()
     }
 
     /// Puts back those who still wait for a key.
-    pub fn put_back(&mut self, db: usize, key: &[u8], queue: VecDeque<Arc<Waiter>>) {
-        let key = (db, Box::from(key));
+    pub fn put_back(&mut self, db: usize, key: &Key<'_>, queue: VecDeque<Arc<Waiter>>) {
         if queue.is_empty() {
-            self.by_key.remove(&key);
+            self.by_key.remove(db, key);
         } else {
-            self.by_key.insert(key, queue);
+            *self.by_key.find_or_default(db, key) = queue;
         }
     }
 
     /// The keys of a database that are waited for.
     pub fn keys(&self, db: usize) -> impl Iterator<Item = &[u8]> {
-        self.by_key.keys().filter(move |(other, _)| *other == db).map(|(_, key)| &**key)
+        self.by_key.iter().filter(move |(other, ..)| *other == db).map(|(_, key, _)| key)
     }
 
     /// The number of keys that are waited for.
@@ -181,8 +210,8 @@ impl Waiters {
 
     /// The number of keys for which somebody waits who is told of the key's loss.
     pub fn len_on_loss(&self) -> usize {
-        let on_loss = |queue: &&Queue| queue.iter().any(|waiter| waiter.wakes_on_loss);
-        self.by_key.values().filter(on_loss).count()
+        let on_loss = |queue: &Queue| queue.iter().any(|waiter| waiter.blocking.wakes_on_loss);
+        self.by_key.iter().filter(|(.., queue)| on_loss(queue)).count()
     }
 
     /// Whether no key is waited for.

@@ -1,9 +1,9 @@
 //! Keys that connections watch for changes (WATCH).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use super::key_map::KeyMap;
 use crate::engine::{Db, Key, KeyEntry};
 
 /// Set when a watched key changed; shared by a connection and the shards of the keys it watches.
@@ -21,41 +21,40 @@ struct Watch {
 /// The watched keys of a shard.
 #[derive(Debug, Default)]
 pub struct Watches {
-    by_key: HashMap<(usize, Box<[u8]>), Vec<Watch>, ahash::RandomState>,
+    by_key: KeyMap<Vec<Watch>>,
 }
 
 impl Watches {
     /// Adds a watch; once for each connection and key. `expired` tells whether the key is there with
     /// its time up.
-    pub fn add(&mut self, db: usize, key: &[u8], flag: &WatchFlag, expired: bool) {
-        self.by_key.entry((db, key.into())).or_default().push(Watch { flag: flag.clone(), expired });
+    pub fn add(&mut self, db: usize, key: &Key<'_>, flag: &WatchFlag, expired: bool) {
+        self.by_key.find_or_default(db, key).push(Watch { flag: flag.clone(), expired });
     }
 
     /// Takes a connection's watch back.
-    pub fn remove(&mut self, db: usize, key: &[u8], flag: &WatchFlag) {
-        let key = (db, Box::from(key));
-        if let Some(watches) = self.by_key.get_mut(&key) {
+    pub fn remove(&mut self, db: usize, key: &Key<'_>, flag: &WatchFlag) {
+        if let Some(watches) = self.by_key.find_mut(db, key) {
             watches.retain(|watch| !Arc::ptr_eq(&watch.flag, flag));
             if watches.is_empty() {
-                self.by_key.remove(&key);
+                self.by_key.remove(db, key);
             }
         }
     }
 
     /// Whether the key's time was up already when the connection began to watch it.
-    pub fn is_expired(&self, db: usize, key: &[u8], flag: &WatchFlag) -> bool {
-        self.by_key.get(&(db, Box::from(key))).is_some_and(|watches| {
+    pub fn is_expired(&self, db: usize, key: &Key<'_>, flag: &WatchFlag) -> bool {
+        self.by_key.find(db, key).is_some_and(|watches| {
             watches.iter().any(|watch| watch.expired && Arc::ptr_eq(&watch.flag, flag))
         })
     }
 
     /// Tells all who watch the key that it changed; `is_there` whether it is there now.
     #[inline]
-    pub fn touch(&mut self, db: usize, key: &[u8], is_there: impl FnOnce() -> bool) {
+    pub fn touch(&mut self, db: usize, key: &Key<'_>, is_there: impl FnOnce() -> bool) {
         if self.by_key.is_empty() {
             return;
         }
-        if let Some(watches) = self.by_key.get_mut(&(db, Box::from(key))) {
+        if let Some(watches) = self.by_key.find_mut(db, key) {
             let is_there = is_there();
             for watch in watches {
                 if !watch.expired || is_there {
@@ -70,7 +69,7 @@ impl Watches {
     /// To be called before they do.
     pub fn touch_replaced(&mut self, db: usize, old: &Db, new: Option<&Db>, now_ms: u64) {
         let is_expired = |entry: &KeyEntry| entry.is_expired(now_ms);
-        for ((_, key), watches) in self.by_key.iter_mut().filter(|((other, _), _)| *other == db) {
+        for (_, key, watches) in self.by_key.iter_mut().filter(|(other, ..)| *other == db) {
             let key = Key::new(key);
             let was_there = old.find(&key).is_some();
             let becomes = new.and_then(|new| new.find(&key));
@@ -119,22 +118,22 @@ mod tests {
         ] {
             let (old_db, new_db) = (db(old), db(new));
             let (mut watches, flag) = (Watches::default(), WatchFlag::default());
-            watches.add(3, b"key", &flag, old == expired);
+            watches.add(3, &Key::new(b"key"), &flag, old == expired);
             watches.touch_replaced(2, &old_db, Some(&new_db), NOW_MS);
             assert!(!flag.load(Relaxed), "another database");
             watches.touch_replaced(3, &old_db, Some(&new_db), NOW_MS);
             assert_eq!(flag.load(Relaxed), touched, "{old:?} becomes {new:?}");
             if !touched {
-                assert_eq!(watches.is_expired(3, b"key", &flag), new == expired);
+                assert_eq!(watches.is_expired(3, &Key::new(b"key"), &flag), new == expired);
             }
-            watches.remove(3, b"key", &flag);
+            watches.remove(3, &Key::new(b"key"), &flag);
             assert!(watches.by_key.is_empty());
         }
         let (mut watches, flag) = (Watches::default(), WatchFlag::default());
-        watches.add(0, b"key", &flag, true);
-        watches.touch(0, b"key", || false);
+        watches.add(0, &Key::new(b"key"), &flag, true);
+        watches.touch(0, &Key::new(b"key"), || false);
         assert!(!flag.load(Relaxed));
-        watches.touch(0, b"key", || false);
+        watches.touch(0, &Key::new(b"key"), || false);
         assert!(flag.load(Relaxed), "it came and went meanwhile");
     }
 }
