@@ -110,6 +110,11 @@ pub(crate) fn share_evenly(connections: usize, parts: usize) -> Vec<Range<usize>
     (0..parts).map(|part| connections * part / parts..connections * (part + 1) / parts).collect()
 }
 
+pub(crate) fn check_sharing() {
+    assert_eq!(share_evenly(5, 2), [0..2, 2..5]);
+    assert_eq!(share_evenly(2, 3), [0..0, 0..1, 1..2]);
+}
+
 struct Connection {
     stream: TcpStream,
     counter: ReplyCounter,

@@ -62,6 +62,7 @@ fn check_self() {
     requests::check_encoding();
     entries::check_shapes();
     statistics::check_medians();
+    load::check_sharing();
     options::check_parsing();
     rate::check_deliveries();
     report::check_drawing();
