@@ -1,7 +1,5 @@
 //! XREADGROUP
 
-use std::ops::ControlFlow;
-
 use smallvec::SmallVec;
 
 use super::budget::Budget;
@@ -232,7 +230,7 @@ fn deliver_new(
     let part = reply.len();
     budget.write(reply, |reply| write_stream_head(reply, names.key));
     let mut delivered = Delivered::default();
-    let start = group.last_delivered_id.next().unwrap_or(StreamId::MAX);
+    let mut cursor = group.cursor;
     let count_new = if has_new { count - claimed.len() as u64 } else { 0 };
     let mut finder = stream.finder();
     reply.array_counted(|reply| {
@@ -247,18 +245,17 @@ fn deliver_new(
         let fitting = fitting.count();
         claimed.truncate(fitting);
         if count_new > 0 {
-            stream.scan(start, StreamId::MAX, |entry| {
+            cursor = stream.read_on(group.last_delivered_id, cursor, count_new, |entry| {
                 let id = entry.id;
                 let fits = budget.write_entry(reply, |reply| match claim_idle_ms_min {
                     Some(_) => write_entry_with_delivery(reply, entry, 0, 0),
                     None => write_entry(reply, entry),
                 });
-                if !fits {
-                    return ControlFlow::Break(());
+                if fits {
+                    let consumer = Some(slot);
+                    delivered.push(&PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer });
                 }
-                let consumer = Some(slot);
-                delivered.push(&PendingEntry { id, delivered_ms: now_ms, delivery_count: 1, consumer });
-                if delivered.len() == count_new { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                fits
             });
         }
         claimed.len() + delivered.len() as usize
@@ -279,6 +276,7 @@ fn deliver_new(
     }
     if let Some(last) = last {
         group.last_delivered_id = last;
+        group.cursor = cursor;
         group.entries_read = entries_read;
     }
     claimed.write_effects(keys, names, now_ms);

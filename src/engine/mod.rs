@@ -11,7 +11,7 @@ mod stream;
 pub use group::{Consumer, ConsumerSlot, Consumers, Group, Groups, Pending, PendingEntry};
 pub use keyspace::{Db, Key, KeyEntry, ListValue, SetValue, StringValue, Value};
 pub use stream::{
-    BlockLimits, BlockView, Claimable, Disposal, Entry, EntryFinder, FieldValue, Idempotency,
+    BlockLimits, BlockView, Claimable, Cursor, Disposal, Entry, EntryFinder, FieldValue, Idempotency,
     IdempotencySettings, ProducedEntry, RefPolicy, Released, Stream, StreamBuilder, StreamId, Trim,
     TrimStrategy, Trimmed, content_iid,
 };

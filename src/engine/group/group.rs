@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::consumer::{ConsumerSlot, Consumers};
 use super::pending::{Pending, PendingEntry};
-use crate::engine::StreamId;
+use crate::engine::{Cursor, StreamId};
 
 /// So many entries that were handed back are passed over in a search for those that were not.
 const RELEASED_PASSED_MAX: usize = 1000;
@@ -16,6 +16,8 @@ pub struct Group {
     pub last_delivered_id: StreamId,
     /// How many of the entries ever added the group has read; `None` when that is not known.
     pub entries_read: Option<u64>,
+    /// Where that entry ends in the stream, if the group has read it and not been set there.
+    pub cursor: Cursor,
     redeliveries: u64,
     consumers: Consumers,
     pending: Pending,

@@ -1,6 +1,7 @@
 //! The groups of a stream.
 
 use super::group::Group;
+use crate::engine::Cursor;
 
 /// A stream's groups, ordered by name. Few, as a rule: a sorted list is smaller and faster than a
 /// map.
@@ -64,6 +65,11 @@ impl Groups {
     /// The groups in the order of their names.
     pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&[u8], &mut Group)> {
         self.by_name.iter_mut().map(|(name, group)| (&**name, &mut **group))
+    }
+
+    /// The places to which the groups have read are not to be relied on any more.
+    pub(in crate::engine) fn forget_cursors(&mut self) {
+        self.iter_mut().for_each(|(_, group)| group.cursor = Cursor::default());
     }
 
     /// Memory behind the struct, in bytes.

@@ -121,7 +121,7 @@ pub(super) struct Packed<'a> {
 /// An entry's place in its block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    id: StreamId,
+    pub(super) id: StreamId,
     pub(super) flags_at: usize,
     body_at: usize,
 }
@@ -294,6 +294,9 @@ impl<'a> Packed<'a> {
     /// The head: the number of names, and where they begin and end.
     #[inline]
     fn head(&self) -> Head {
+        if self.is_empty() {
+            return Head { count: 0, names_at: 0, entries_at: 0 };
+        }
         let mut position = 0;
         let count = decode_varint(self.data, &mut position) as usize;
         let names_at = position;
@@ -331,7 +334,12 @@ impl<'a> Packed<'a> {
     }
 
     #[inline]
-    fn entry_at(&self, head: &Head, place: Place) -> Entry<'a> {
+    pub(super) fn is_deleted(&self, place: Place) -> bool {
+        self.data[place.flags_at] & DELETED != 0
+    }
+
+    #[inline]
+    pub(super) fn entry_at(&self, head: &Head, place: Place) -> Entry<'a> {
         let same_fields = self.data[place.flags_at] & SAME_FIELDS != 0;
         let mut values_at = place.body_at;
         let (count, names_at) = if same_fields {
@@ -344,19 +352,13 @@ impl<'a> Packed<'a> {
 
     /// Whether the block's first ID is its first entry's: as a rule, but one that was formed elsewhere may begin below.
     pub(super) fn begins_with_first(&self) -> bool {
-        let mut is_first = false;
-        let head = self.head();
-        if head.entries_at < self.data.len() {
-            let mut position = head.entries_at;
-            is_first = self.decode_place(&head, self.before_first(), &mut position).id == self.header.first;
-        }
-        is_first
+        Walk::new(self).next(self).is_some_and(|place| place.id == self.header.first)
     }
 
     /// The names of the head.
     pub(super) fn names(&self) -> impl ExactSizeIterator<Item = FieldValue<'a>> + use<'a> {
         let data = self.data;
-        let head = if self.is_empty() { Head { count: 0, names_at: 0, entries_at: 0 } } else { self.head() };
+        let head = self.head();
         let mut position = head.names_at;
         (0..head.count).map(move |_| decode_value(data, &mut position))
     }
@@ -382,15 +384,9 @@ impl<'a> Packed<'a> {
 
     /// Calls `visit` for each entry, with whether it is deleted.
     pub(super) fn visit(&self, mut visit: impl FnMut(Entry<'a>, bool)) {
-        if self.is_empty() {
-            return;
-        }
-        let head = self.head();
-        let (mut position, mut previous) = (head.entries_at, self.before_first());
-        while position < self.data.len() {
-            let place = self.decode_place(&head, previous, &mut position);
-            previous = place.id;
-            visit(self.entry_at(&head, place), self.data[place.flags_at] & DELETED != 0);
+        let mut walk = Walk::new(self);
+        while let Some(place) = walk.next(self) {
+            visit(self.entry_at(&walk.head, place), self.is_deleted(place));
         }
     }
 
@@ -402,21 +398,15 @@ impl<'a> Packed<'a> {
         end: StreamId,
         visit: &mut impl FnMut(Entry<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        if self.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        let head = self.head();
-        let (mut position, mut previous) = (head.entries_at, self.before_first());
-        while position < self.data.len() {
-            let place = self.decode_place(&head, previous, &mut position);
-            previous = place.id;
-            if place.id < start || self.data[place.flags_at] & DELETED != 0 {
+        let mut walk = Walk::new(self);
+        while let Some(place) = walk.next(self) {
+            if place.id < start || self.is_deleted(place) {
                 continue;
             }
             if place.id > end {
                 return ControlFlow::Break(());
             }
-            visit(self.entry_at(&head, place))?;
+            visit(self.entry_at(&walk.head, place))?;
         }
         ControlFlow::Continue(())
     }
@@ -428,24 +418,18 @@ impl<'a> Packed<'a> {
         end: StreamId,
         visit: &mut impl FnMut(Entry<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        if self.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        let head = self.head();
         let mut places = SmallVec::<[Place; 128]>::new();
-        let (mut position, mut previous) = (head.entries_at, self.before_first());
-        while position < self.data.len() {
-            let place = self.decode_place(&head, previous, &mut position);
-            previous = place.id;
+        let mut walk = Walk::new(self);
+        while let Some(place) = walk.next(self) {
             if place.id > end {
                 break;
             }
-            if place.id >= start && self.data[place.flags_at] & DELETED == 0 {
+            if place.id >= start && !self.is_deleted(place) {
                 places.push(place);
             }
         }
         for place in places.into_iter().rev() {
-            visit(self.entry_at(&head, place))?;
+            visit(self.entry_at(&walk.head, place))?;
         }
         ControlFlow::Continue(())
     }
@@ -462,31 +446,18 @@ impl<'a> Packed<'a> {
         if self.is_empty() || id < self.header.first || id > self.header.last {
             return None;
         }
-        let head = self.head();
-        let (mut position, mut previous) = (head.entries_at, self.before_first());
-        while position < self.data.len() {
-            let place = self.decode_place(&head, previous, &mut position);
-            previous = place.id;
-            if place.id >= id {
-                return (place.id == id && self.data[place.flags_at] & DELETED == 0).then_some(place);
-            }
-        }
-        None
+        let mut walk = Walk::new(self);
+        let found = std::iter::from_fn(|| walk.next(self)).find(|place| place.id >= id)?;
+        (found.id == id && !self.is_deleted(found)).then_some(found)
     }
 
     /// Chooses entries to delete: `judge` is asked about each that is not deleted, in order, until it
     /// breaks.
     pub(super) fn choose(&self, mut judge: impl FnMut(StreamId) -> ControlFlow<(), bool>) -> Chosen {
         let mut chosen = Chosen::default();
-        if self.is_empty() {
-            return chosen;
-        }
-        let head = self.head();
-        let (mut position, mut previous) = (head.entries_at, self.before_first());
-        while position < self.data.len() {
-            let place = self.decode_place(&head, previous, &mut position);
-            previous = place.id;
-            if self.data[place.flags_at] & DELETED != 0 {
+        let mut walk = Walk::new(self);
+        while let Some(place) = walk.next(self) {
+            if self.is_deleted(place) {
                 continue;
             }
             match judge(place.id) {
@@ -499,19 +470,43 @@ impl<'a> Packed<'a> {
     }
 }
 
-/// How far a block was read, by someone who looks for IDs that ascend.
+/// How far a block was read.
 #[derive(Debug)]
 pub(super) struct Walk {
-    head: Head,
+    pub(super) head: Head,
     position: usize,
     previous: StreamId,
 }
 
 impl Walk {
-    /// At the beginning of a block that has entries.
+    /// At the beginning of a block.
+    #[inline]
     pub(super) fn new(block: &Packed<'_>) -> Self {
         let head = block.head();
         Self { position: head.entries_at, previous: block.before_first(), head }
+    }
+
+    /// Behind the entry `previous`, which ends at `position`.
+    #[inline]
+    pub(super) fn behind(block: &Packed<'_>, previous: StreamId, position: usize) -> Self {
+        Self { head: block.head(), position, previous }
+    }
+
+    /// Where the next entry begins.
+    #[inline]
+    pub(super) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The next entry, deleted or not; `None` at the block's end.
+    #[inline]
+    pub(super) fn next(&mut self, block: &Packed<'_>) -> Option<Place> {
+        if self.position >= block.data.len() {
+            return None;
+        }
+        let place = block.decode_place(&self.head, self.previous, &mut self.position);
+        self.previous = place.id;
+        Some(place)
     }
 
     /// Whether `id` would be in the rest of the block.
@@ -522,19 +517,17 @@ impl Walk {
 
     /// The entry of this ID in the rest of the block, which is read up to it.
     pub(super) fn find<'a>(&mut self, block: Packed<'a>, id: StreamId) -> Option<Entry<'a>> {
-        while self.position < block.data.len() {
-            let mut position = self.position;
-            let place = block.decode_place(&self.head, self.previous, &mut position);
+        loop {
+            let before = (self.position, self.previous);
+            let place = self.next(&block)?;
             if place.id > id {
+                (self.position, self.previous) = before;
                 return None;
             }
-            (self.position, self.previous) = (position, place.id);
             if place.id == id {
-                let is_deleted = block.data[place.flags_at] & DELETED != 0;
-                return (!is_deleted).then(|| block.entry_at(&self.head, place));
+                return (!block.is_deleted(place)).then(|| block.entry_at(&self.head, place));
             }
         }
-        None
     }
 }
 
@@ -549,8 +542,9 @@ impl Chosen {
     }
 }
 
+/// Where a block's names and entries begin.
 #[derive(Debug)]
-struct Head {
+pub(super) struct Head {
     count: usize,
     names_at: usize,
     entries_at: usize,

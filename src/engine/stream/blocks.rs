@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::block::{Block, BlockLimits, Chosen, Entry};
 use super::block_ref::BlockRef;
+use super::cursor::Cursor;
 use super::id::StreamId;
 use super::sealed::SealedBlocks;
 
@@ -192,6 +193,43 @@ impl Blocks {
                 return;
             }
         }
+    }
+
+    /// See [`super::Stream::read_on`].
+    #[inline]
+    pub(super) fn read_on(
+        &self,
+        after: StreamId,
+        mut cursor: Cursor,
+        mut count: u64,
+        visit: &mut impl FnMut(Entry<'_>) -> bool,
+    ) -> Cursor {
+        let Some(start) = after.next() else { return cursor };
+        for index in self.index_of(start)..=self.sealed_len() {
+            let block = self.block(index);
+            if block.is_empty() || block.last() < start {
+                continue;
+            }
+            let reading = block.read();
+            let packed = reading.packed();
+            let mut walk = cursor.walk(&reading, after);
+            while count > 0
+                && let Some(place) = walk.next(&packed)
+            {
+                if place.id < start || packed.is_deleted(place) {
+                    continue;
+                }
+                if !visit(packed.entry_at(&walk.head, place)) {
+                    return cursor;
+                }
+                cursor = Cursor::behind(place.id, packed.header.first, &walk);
+                count -= 1;
+            }
+            if count == 0 {
+                return cursor;
+            }
+        }
+        cursor
     }
 
     pub(super) fn scan_reverse(

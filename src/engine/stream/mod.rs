@@ -11,6 +11,7 @@ mod claimable;
 #[cfg(test)]
 mod compressed_tests;
 mod compression;
+mod cursor;
 mod finder;
 mod id;
 mod idempotency;
@@ -27,6 +28,7 @@ mod view;
 
 pub use block::{BlockLimits, Entry};
 pub use claimable::Claimable;
+pub use cursor::Cursor;
 pub use finder::EntryFinder;
 pub use id::StreamId;
 pub use idempotency::{Idempotency, IdempotencySettings, ProducedEntry, content_iid};

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::block::{BlockLimits, Entry};
 use super::blocks::Blocks;
+use super::cursor::Cursor;
 use super::finder::EntryFinder;
 use super::id::StreamId;
 use super::idempotency::{Idempotency, IdempotencySettings};
@@ -160,6 +161,19 @@ impl Stream {
         self.blocks.scan(start, end, &mut visit);
     }
 
+    /// Calls `visit` for each entry behind `after`, in order, until it does not take one, or has taken `count`. Returns the place behind the
+    /// last one that it took, which is `cursor` the next time; `cursor` itself if it took none.
+    #[inline]
+    pub fn read_on(
+        &self,
+        after: StreamId,
+        cursor: Cursor,
+        count: u64,
+        mut visit: impl FnMut(Entry<'_>) -> bool,
+    ) -> Cursor {
+        self.blocks.read_on(after, cursor, count, &mut visit)
+    }
+
     /// Calls `visit` for each entry from `end` down to `start`, both included, until it breaks.
     pub fn scan_reverse(
         &self,
@@ -244,6 +258,8 @@ impl Stream {
     ) {
         if last_id < self.last_id {
             self.blocks.forget_behind(last_id);
+            // What comes next may lie elsewhere in a block that begins with the same ID.
+            self.groups.forget_cursors();
         }
         self.last_id = last_id;
         if let Some(entries_added) = entries_added {
@@ -428,7 +444,27 @@ mod tests {
         assert!(size_of::<Stream>() <= 224, "{}", size_of::<Stream>());
     }
 
-    /// Random appends, deletions and trims against a plain list, with clones held meanwhile.
+    /// Has a group read on, up to some number of entries, and compares with a plain list.
+    fn read_on(stream: &mut Stream, model: &[u64], random: &mut fastrand::Rng) {
+        let group = stream.groups().find(b"g").expect("it is there");
+        let (after, cursor) = (group.last_delivered_id, group.cursor);
+        let (count, taken_max) = (random.usize(1..12), random.usize(0..12));
+        let mut read = Vec::new();
+        let cursor = stream.read_on(after, cursor, count as u64, |entry| {
+            let takes = read.len() < taken_max;
+            if takes {
+                read.push(entry.id.ms);
+            }
+            takes
+        });
+        let behind = model.iter().copied().filter(|id| *id > after.ms);
+        assert_eq!(read, behind.take(count.min(taken_max)).collect::<Vec<_>>());
+        let group = stream.groups_mut().find_mut(b"g").expect("it is there");
+        group.cursor = cursor;
+        group.last_delivered_id = read.last().map_or(after, |last| StreamId::new(*last, 0));
+    }
+
+    /// Random appends, deletions, trims and reads against a plain list, with clones held meanwhile.
     #[test]
     fn behaves_as_a_plain_list() {
         for seed in 0..40 {
@@ -439,9 +475,10 @@ mod tests {
                 ..BlockLimits::default()
             };
             let (mut stream, mut model, mut clones) = (Stream::new(), Vec::<u64>::new(), Vec::new());
+            stream.groups_mut().create(b"g", Group::default());
             let mut next = 1;
             for _ in 0..400 {
-                match random.u32(0..10) {
+                match random.u32(0..12) {
                     0..6 => {
                         next += random.u64(1..3);
                         let value = "v".repeat(random.usize(0..30));
@@ -472,7 +509,8 @@ mod tests {
                         stream.set_counters(StreamId::new(last, 0), None, None);
                         next = last;
                     }
-                    _ => clones.push((stream.clone(), model.clone())),
+                    9 => clones.push((stream.clone(), model.clone())),
+                    _ => read_on(&mut stream, &model, &mut random),
                 }
                 stream.check_invariants();
                 // The number of entries behind any ID is that of a scan.
@@ -481,8 +519,9 @@ mod tests {
                 assert_eq!(stream.count_after(StreamId::new(after, 0)), expected);
             }
             assert_eq!(ids(&stream), model);
-            for (clone, model) in &clones {
-                assert_eq!(&ids(clone), model, "a clone does not see later changes");
+            for (mut clone, model) in clones {
+                assert_eq!(ids(&clone), model, "a clone does not see later changes");
+                read_on(&mut clone, &model, &mut random);
             }
         }
     }
