@@ -27,6 +27,7 @@ mod rewrite;
 mod settings;
 mod shared;
 mod storage;
+mod sync_group;
 #[cfg(test)]
 mod testing;
 mod waiters;
@@ -48,4 +49,5 @@ pub use rewrite::{Rewrite, RewriteClaim, RewriteRefusal};
 pub use settings::{FsyncPolicy, LogSettings, LogStatistics, RewriteStatistics};
 pub use shared::DurableAt;
 pub use storage::{DirectoryLock, DiskStorage, Storage, StorageFile};
+pub use sync_group::{GroupWait, SyncGroup};
 pub use writer::Log;

@@ -68,7 +68,7 @@ pub(super) struct Shared {
     sync_failed: AtomicBool,
     policy: AtomicU8,
     sync_interval: Duration,
-    waiters: Waiters,
+    pub(super) waiters: Waiters,
     /// Somebody waits for a sync; the log thread clears it before it takes the buffer.
     sync_wanted: AtomicBool,
     /// Whether the log thread is to end.
@@ -384,7 +384,7 @@ impl Shared {
     }
 
     /// Makes what is written durable. After a write failed, what was written before it may still be synced; after a sync
-    /// failed, nothing may. Answers how many waited for it.
+    /// failed, nothing may. Answers how many waited when it ended, for it or for the next one.
     pub(super) fn sync(&self) -> Result<usize, Arc<LogError>> {
         let _one_at_a_time = self.syncing.lock();
         if self.sync_failed.load(Ordering::Acquire) {
@@ -415,8 +415,10 @@ impl Shared {
             let error = LogError::system(LogOperation::Sync, &increment.path, error);
             return Err(self.latch(LogFailure::last(error)));
         }
+        let waiting = self.waiters.waiting();
         self.durable.store(end.0, Ordering::Release);
-        Ok(self.waiters.wake(end))
+        self.waiters.wake(end);
+        Ok(waiting)
     }
 
     /// Has `next` written to after the next switch.
@@ -484,7 +486,7 @@ impl Shared {
     }
 
     /// What waiting for a position comes to, if that is known.
-    fn find_outcome(&self, position: Position) -> Option<Result<(), Arc<LogError>>> {
+    pub(super) fn find_outcome(&self, position: Position) -> Option<Result<(), Arc<LogError>>> {
         if self.durable() >= position {
             return Some(Ok(()));
         }
@@ -667,11 +669,16 @@ impl Shared {
         }
     }
 
-    /// Whom the next sync is to wait for, after one that served so many.
-    fn expect(&self, served: usize) -> Expected {
-        let last_sync = Duration::from_micros(self.last_sync_us.load(Ordering::Relaxed));
-        let waiters = if last_sync < SLOW_SYNC { 0 } else { served + self.waiters.waiting() };
+    /// Whom the next sync is to wait for, after one at whose end so many waited.
+    fn expect(&self, waiting: usize) -> Expected {
+        let last_sync = self.last_sync();
+        let waiters = if last_sync < SLOW_SYNC { 0 } else { waiting };
         Expected { waiters, until: Instant::now() + (last_sync / GATHERING_PART).min(GATHERING_MAX) }
+    }
+
+    /// How long the last sync took.
+    pub(super) fn last_sync(&self) -> Duration {
+        Duration::from_micros(self.last_sync_us.load(Ordering::Relaxed))
     }
 
     fn sleep_until(&self, due: Instant) -> Wake {

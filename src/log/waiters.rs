@@ -1,5 +1,6 @@
 //! [`Waiters`]: the tasks that wait for the log to become durable.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
@@ -10,14 +11,9 @@ use super::position::Position;
 /// The tasks that wait for positions, whichever runtimes they are on.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    list: Mutex<List>,
-}
-
-#[derive(Debug, Default)]
-struct List {
-    waiters: Slab<Waiter>,
-    /// How many of them are yet to be woken.
-    waiting: usize,
+    list: Mutex<Slab<Waiter>>,
+    /// How many are yet to be woken: those of the list, and those on whose behalf they wait (see [`super::SyncGroup`]).
+    waiting: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -32,40 +28,33 @@ impl Waiters {
     pub(super) fn register(&self, key: &mut Option<usize>, position: Position, waker: &Waker) {
         let mut list = self.list.lock();
         let waiter = Waiter { position, waker: Some(waker.clone()) };
-        match *key {
-            Some(key) => {
-                let before = std::mem::replace(&mut list.waiters[key], waiter);
-                list.waiting += usize::from(before.waker.is_none());
-            }
+        let is_new = match *key {
+            Some(key) => std::mem::replace(&mut list[key], waiter).waker.is_none(),
             None => {
-                *key = Some(list.waiters.insert(waiter));
-                list.waiting += 1;
+                *key = Some(list.insert(waiter));
+                true
             }
-        }
+        };
+        self.count_in(is_new.into());
     }
 
     /// Takes a task off the list.
     pub(super) fn remove(&self, key: usize) {
-        let mut list = self.list.lock();
-        let waiter = list.waiters.remove(key);
-        list.waiting -= usize::from(waiter.waker.is_some());
+        let waiter = self.list.lock().remove(key);
+        self.count_out(waiter.waker.is_some().into());
     }
 
-    /// Wakes the tasks that wait for a position up to `position`, and answers how many they are.
-    pub(super) fn wake(&self, position: Position) -> usize {
+    /// Wakes the tasks that wait for a position up to `position`.
+    pub(super) fn wake(&self, position: Position) {
         let mut wakers = Vec::new();
-        let mut list = self.list.lock();
-        for (_, waiter) in list.waiters.iter_mut() {
+        for (_, waiter) in self.list.lock().iter_mut() {
             if waiter.position <= position {
                 wakers.extend(waiter.waker.take());
             }
         }
-        list.waiting -= wakers.len();
-        drop(list);
-        let count = wakers.len();
+        self.count_out(wakers.len());
         // Outside the lock: a woken task may run, and come back here, at once.
         wakers.into_iter().for_each(Waker::wake);
-        count
     }
 
     /// Wakes all tasks.
@@ -73,13 +62,23 @@ impl Waiters {
         self.wake(Position(u64::MAX));
     }
 
-    /// How many tasks are yet to be woken.
+    /// Counts some who wait.
+    pub(super) fn count_in(&self, count: usize) {
+        self.waiting.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Counts some who wait no longer.
+    pub(super) fn count_out(&self, count: usize) {
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// How many are yet to be woken.
     pub(super) fn waiting(&self) -> usize {
-        self.list.lock().waiting
+        self.waiting.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.list.lock().waiters.len()
+        self.list.lock().len()
     }
 }

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -17,6 +18,7 @@ use super::rewrite::{RewriteClaim, RewriteRefusal};
 use super::settings::{FsyncPolicy, LogSettings, LogStatistics};
 use super::shared::{DurableAt, Phase, Shared};
 use super::storage::Storage;
+use super::waiters::Waiters;
 use crate::metrics::{HistogramCounts, LatencyMonitor, LockCounters};
 
 /// The append-only file, open for writing. All threads share one.
@@ -192,6 +194,22 @@ impl Log {
         DurableAt::new(&self.shared, position)
     }
 
+    /// What waiting for a position comes to, if that is known.
+    #[inline]
+    pub(super) fn find_outcome(&self, position: Position) -> Option<Result<(), Arc<LogError>>> {
+        self.shared.find_outcome(position)
+    }
+
+    /// Those who wait, of whom the log thread knows whether they wait for a sync.
+    pub(super) fn waiters(&self) -> &Waiters {
+        &self.shared.waiters
+    }
+
+    /// How long the last sync took.
+    pub fn last_sync(&self) -> Duration {
+        self.shared.last_sync()
+    }
+
     /// The failure that latched the log, if there was one.
     #[inline]
     pub fn latched(&self) -> Option<LogFailure> {
@@ -306,7 +324,7 @@ mod tests {
     use crate::metrics::LatencyEvent;
     use std::pin::Pin;
     use std::task::Poll;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     const EIO: i32 = 5;
     const ENOSPC: i32 = 28;

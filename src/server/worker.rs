@@ -1,6 +1,6 @@
 //! A worker thread: its connections, each executed where it lives.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -19,7 +19,7 @@ use crate::acl::Access;
 use crate::clock;
 use crate::command::{Blocked, CommandError};
 use crate::config::settings;
-use crate::log::{Effects, FsyncPolicy, Planted, Position};
+use crate::log::{Effects, FsyncPolicy, Planted, Position, SyncGroup};
 use crate::net::{HandshakeError, Input, Progress, Service, Socket, serve, shake_hands};
 use crate::protocol::{OwnedRequest, Reply, RequestDecoder};
 use crate::state::{
@@ -37,6 +37,11 @@ const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 /// Under `appendfsync always` connections execute on while what they changed is not durable, up to so many bytes of the log; if the
 /// disk is slower than that, they wait.
 const UNSYNCED_BYTES_MAX: u64 = 64 << 20;
+
+/// Under `appendfsync always` a thread that is busy waits up to this part of a sync's time for others who may want the next sync,
+const GATHERING_PART: u32 = 2;
+/// no longer than this.
+const GATHERING_MAX: Duration = Duration::from_millis(4);
 
 /// A connection that is handed to a worker thread.
 #[derive(Debug)]
@@ -83,6 +88,10 @@ pub(super) struct Worker {
     pub(super) executor: Executor,
     pub(super) effects: RefCell<Effects>,
     pub(super) script_stacks: ScriptStacks,
+    /// The connections that wait for the log to become durable.
+    syncs: SyncGroup,
+    /// Counts what connections execute and send: who looks twice sees whether any had something to do.
+    activity: Cell<u64>,
     /// Itself, for scripts that outlast the turn in which they began.
     this: Weak<Self>,
 }
@@ -93,6 +102,8 @@ impl Worker {
             executor,
             effects: RefCell::new(Effects::new()),
             script_stacks: ScriptStacks::default(),
+            syncs: SyncGroup::default(),
+            activity: Cell::new(0),
             this: this.clone(),
         })
     }
@@ -250,6 +261,34 @@ impl Worker {
     fn safe_position(&self) -> Position {
         let log = self.shared().log();
         if log.policy() == FsyncPolicy::Always { log.durable() } else { log.written() }
+    }
+
+    /// Has the log synced until no connection waits for it.
+    fn start_leader(&self) {
+        let Some(worker) = self.this.upgrade() else { return };
+        spawn_local(async move { worker.syncs.lead(worker.shared().log(), || worker.gather()).await });
+    }
+
+    /// Lets the connections that are ready execute first: one sync serves them all. Those that the last sync served come back while its
+    /// replies leave: they are waited for as long as there is anything else to do, but no longer than half a sync takes.
+    async fn gather(&self) {
+        let mut until = None;
+        while !self.syncs.are_all_there() {
+            let before = self.activity.get();
+            tokio::task::yield_now().await;
+            if self.activity.get() == before {
+                return;
+            }
+            let now = std::time::Instant::now();
+            let last_sync = self.shared().log().last_sync();
+            if now >= *until.get_or_insert(now + (last_sync / GATHERING_PART).min(GATHERING_MAX)) {
+                return;
+            }
+        }
+    }
+
+    fn note_activity(&self) {
+        self.activity.set(self.activity.get().wrapping_add(1));
     }
 
     fn start_waiting(&self, connection: &mut Connection, end: BatchEnd) -> Progress {
@@ -494,6 +533,7 @@ impl Service for Worker {
     type Mark = Mark;
 
     fn execute(&self, connection: &mut Connection, input: &mut Input, output: &mut Vec<u8>) -> Progress {
+        self.note_activity();
         if connection.waiting.is_some() {
             take_messages(&connection.session, output);
             return Progress::Wait;
@@ -568,11 +608,18 @@ impl Service for Worker {
         if self.is_settled(mark) || Planted::EarlyReply.is_there() {
             return true;
         }
-        // The other connections of this thread that are ready execute first: one write, or sync, serves them all.
-        tokio::task::yield_now().await;
         let log = self.shared().log();
+        if log.policy() != FsyncPolicy::Always {
+            // The other connections of this thread that are ready execute first: one write serves them all.
+            tokio::task::yield_now().await;
+        }
         let result = match log.policy() {
-            FsyncPolicy::Always => log.durable_at(mark.seen).await,
+            FsyncPolicy::Always => {
+                if self.syncs.takes_leader() {
+                    self.start_leader();
+                }
+                self.syncs.durable_at(log, mark.seen).await
+            }
             _ if log.written() < mark.seen => log.write_out_counted(&self.executor.metrics.log_file_locks),
             _ => Ok(()),
         };
@@ -619,6 +666,7 @@ impl Service for Worker {
             self.shared().note_growth(read as u64);
         }
         if written > 0 {
+            self.note_activity();
             metrics.net_output_bytes.add(written as u64);
             metrics.writes.add(1);
             let handle = &connection.session.handle;
