@@ -92,7 +92,7 @@ pub(super) struct Worker {
     syncs: SyncGroup,
     /// Counts what connections execute and send: who looks twice sees whether any had something to do.
     activity: Cell<u64>,
-    /// Itself, for scripts that outlast the turn in which they began.
+    /// Itself, for the tasks that it starts: scripts that outlast the turn in which they began, and who has the log synced.
     this: Weak<Self>,
 }
 
