@@ -127,7 +127,7 @@ fn describe(shared: &Arc<Shared>) -> String {
 fn describe_producers(shared: &Shared) -> String {
     let snapshot = Snapshot::take(&shared.store, || Ok::<_, ()>(())).unwrap();
     let mut lines = Vec::new();
-    for (db, entry) in snapshot.into_entries() {
+    for (db, entry) in snapshot {
         let Value::Stream(stream) = &entry.value else { continue };
         let remembered: Vec<_> = stream.idempotency().into_iter().flat_map(Idempotency::iter).collect();
         for pid in ["p", "q"] {

@@ -67,7 +67,7 @@ impl<'r, 'k> Replay<'r, 'k> {
     /// Removes all data.
     pub fn clear(&mut self) {
         for (_, shard) in self.keys.shards().iter_mut() {
-            shard.dbs.iter_mut().for_each(crate::engine::Db::clear);
+            shard.dbs.iter_mut().for_each(|db| drop(db.take()));
         }
         drop(self.shared.scripting.flush_functions());
     }

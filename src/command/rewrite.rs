@@ -120,7 +120,7 @@ pub(super) fn rewrite(shared: &Shared, claim: RewriteClaim) -> Result<(), LogErr
 fn finish(shared: &Shared, mut rewrite: Rewrite) -> Result<(), LogError> {
     let started = Instant::now();
     let mut libraries = Vec::new();
-    let snapshot = loop {
+    let mut snapshot = loop {
         let taken = Snapshot::take(&shared.store, || {
             if shared.scripting.running.is_busy() {
                 return Err(None);
@@ -135,21 +135,21 @@ fn finish(shared: &Shared, mut rewrite: Rewrite) -> Result<(), LogError> {
             Err(None) => std::thread::sleep(BUSY_INTERVAL),
         }
     };
-    let (keys, locked) = (snapshot.len(), snapshot.locked);
     let mut sink = |effects: &_| rewrite.append(effects);
     let mut dump = Dump::new(&mut sink);
     for code in libraries {
         dump.push_library(&code)?;
     }
-    for (db, entry) in snapshot.into_entries() {
+    for (db, entry) in &mut snapshot {
         dump.push(db, &entry)?;
     }
     dump.finish()?;
     let bytes = rewrite.finish()?;
     tracing::info!(
-        "Append only file rewritten: {keys} keys, {bytes} bytes, {:.3} seconds; the data was locked for {:.3} ms",
+        "Append only file rewritten: {} keys, {bytes} bytes, {:.3} seconds; data was locked for at most {:.3} ms at a time",
+        snapshot.keys(),
         started.elapsed().as_secs_f64(),
-        locked.as_secs_f64() * 1e3
+        snapshot.locked_max().as_secs_f64() * 1e3
     );
     Ok(())
 }

@@ -546,7 +546,7 @@ impl<'a> Keys<'a> {
         let mut removed = Vec::new();
         for (_, shard) in self.shards.iter_mut() {
             for db in databases.clone() {
-                let there = std::mem::take(&mut shard.dbs[db]);
+                let there = shard.dbs[db].take();
                 if there.is_empty() {
                     continue;
                 }

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use hashbrown::HashTable;
 use slab::Slab;
 
+use super::capture::Capture;
 use super::key::Key;
 use super::list::ListValue;
 use super::set::SetValue;
@@ -109,6 +110,8 @@ pub struct Db {
     expirations: BTreeSet<(u64, u32)>,
     /// The sum of the expiry times.
     expiry_sum_ms: u128,
+    /// A copy of what is here that is being made.
+    capture: Option<Box<Capture>>,
 }
 
 impl Db {
@@ -149,7 +152,17 @@ impl Db {
     /// The key's entry.
     #[inline]
     pub fn find_mut(&mut self, key: &Key<'_>) -> Option<&mut KeyEntry> {
-        self.find_slot(key).map(|slot| &mut self.slots[slot as usize])
+        let slot = self.find_slot(key)?;
+        self.before_change(slot);
+        Some(&mut self.slots[slot as usize])
+    }
+
+    /// To be called before what a slot holds may change.
+    #[inline]
+    fn before_change(&mut self, slot: u32) {
+        if let Some(capture) = &mut self.capture {
+            capture.keep(slot as usize, &self.slots);
+        }
     }
 
     /// Sets what a key holds and when it expires, whatever it held before, and returns its entry.
@@ -163,6 +176,7 @@ impl Db {
         let accessed_s = (now_ms / 1000) as u32;
         let slot = match self.find_slot(key) {
             Some(slot) => {
+                self.before_change(slot);
                 let entry = &mut self.slots[slot as usize];
                 entry.value = value;
                 entry.accessed_s = accessed_s;
@@ -177,6 +191,9 @@ impl Db {
     fn insert_slot(&mut self, key: &Key<'_>, value: Value, accessed_s: u32) -> u32 {
         let entry = KeyEntry { key: key.bytes.into(), value, accessed_s, expires_at_ms: None };
         let slot = self.slots.insert(entry) as u32;
+        if let Some(capture) = &mut self.capture {
+            capture.leave_out(slot as usize);
+        }
         let slots = &self.slots;
         self.index.insert_unique(key.hash, slot, |&slot| Key::new(&slots[slot as usize].key).hash);
         slot
@@ -191,7 +208,10 @@ impl Db {
         now_ms: u64,
     ) -> (&mut KeyEntry, bool) {
         let (slot, created) = match self.find_slot(key) {
-            Some(slot) => (slot, false),
+            Some(slot) => {
+                self.before_change(slot);
+                (slot, false)
+            }
             None => (self.insert_slot(key, make(), (now_ms / 1000) as u32), true),
         };
         (&mut self.slots[slot as usize], created)
@@ -204,6 +224,7 @@ impl Db {
             .find_entry(key.hash, |&slot| bytes_equal(&self.slots[slot as usize].key, key.bytes))
             .ok()?;
         let (slot, _) = occupied.remove();
+        self.before_change(slot);
         let entry = self.slots.remove(slot as usize);
         if let Some(at) = entry.expires_at_ms {
             self.expirations.remove(&(at, slot));
@@ -216,6 +237,7 @@ impl Db {
     pub fn set_expiry(&mut self, key: &Key<'_>, expires_at_ms: Option<u64>) -> bool {
         match self.find_slot(key) {
             Some(slot) => {
+                self.before_change(slot);
                 self.set_slot_expiry(slot, expires_at_ms);
                 true
             }
@@ -272,6 +294,9 @@ impl Db {
 
     /// The key in a slot.
     pub fn find_at(&mut self, slot: usize) -> Option<&mut KeyEntry> {
+        if let Some(capture) = &mut self.capture {
+            capture.keep(slot, &self.slots);
+        }
         self.slots.get_mut(slot)
     }
 
@@ -286,6 +311,9 @@ impl Db {
         let capacity = self.slots.capacity();
         let end = start.saturating_add(slots).min(capacity);
         for slot in start..end {
+            if let Some(capture) = &mut self.capture {
+                capture.keep(slot, &self.slots);
+            }
             if let Some(KeyEntry { value: Value::Stream(stream), .. }) = self.slots.get_mut(slot)
                 && visit(stream).is_break()
             {
@@ -318,9 +346,38 @@ impl Db {
             + self.expirations.len() * size_of::<(u64, u32)>()
     }
 
-    /// Removes all keys.
-    pub fn clear(&mut self) {
-        *self = Self::default();
+    /// Removes all keys and returns them.
+    pub fn take(&mut self) -> Self {
+        let mut capture = self.capture.take();
+        if let Some(capture) = &mut capture {
+            capture.keep_all(&self.slots);
+        }
+        std::mem::replace(self, Self { capture, ..Self::default() })
+    }
+
+    /// Begins to copy the keys as they are now; `number` is the database's. [`Self::capture_some`] is to be called until there is no more:
+    /// until then a key that is about to change is copied first.
+    pub fn start_capture(&mut self, number: usize) {
+        debug_assert!(self.capture.is_none(), "there is one at a time");
+        if !self.is_empty() {
+            self.capture = Some(Box::new(Capture::new(number, &self.slots)));
+        }
+    }
+
+    /// Moves copies of some keys, as they were when the capture began, to `copies`: those that have changed since, and those in the next so
+    /// many slots. Answers the number that the database had then; `None` when there are no more.
+    pub fn capture_some(&mut self, slots: usize, copies: &mut Vec<KeyEntry>) -> Option<usize> {
+        let capture = self.capture.as_mut()?;
+        let number = capture.db;
+        if !capture.proceed(slots, &self.slots, copies) {
+            self.capture = None;
+        }
+        Some(number)
+    }
+
+    /// Copies no more.
+    pub fn stop_capture(&mut self) {
+        self.capture = None;
     }
 }
 

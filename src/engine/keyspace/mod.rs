@@ -1,5 +1,6 @@
 //! Keys and what they hold.
 
+mod capture;
 mod db;
 mod key;
 mod list;
