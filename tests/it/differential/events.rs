@@ -3,7 +3,7 @@
 use super::generator::Generator;
 use super::pair::Pair;
 use super::{Command, ROUND_COMMANDS, commands_wanted, first_seed};
-use crate::harness::{Client, Reply};
+use crate::harness::{Client, Reply, await_true};
 
 /// The channel of the message that comes behind all events.
 const END: &str = "__key_end__:";
@@ -22,6 +22,8 @@ impl Listener {
     fn new((mut subscriber, mut publisher): (Client, Client)) -> Self {
         publisher.check("CONFIG SET notify-keyspace-events AKEnm", "OK");
         subscriber.call("PSUBSCRIBE __key*__:*");
+        // That of the round before may be about to go.
+        await_true("one subscriber", || publisher.call("PUBSUB NUMPAT").to_string() == "1");
         Self { subscriber, publisher }
     }
 
