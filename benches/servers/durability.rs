@@ -3,7 +3,9 @@
 use crate::Outcome;
 use crate::control::Control;
 use crate::entries::{IdStyle, SEED, Shape};
-use crate::fill::{GROUP, KEY, acknowledge, fill_small_streams, fill_stream, read_all, shuffle_ids};
+use crate::fill::{
+    GROUP, KEY, acknowledge, fill_small_streams, fill_stream, read_all, shuffle_ids, small_stream_key,
+};
 use crate::machine::Cores;
 use crate::options::Scale;
 use crate::peers::Peer;
@@ -37,8 +39,16 @@ pub(crate) struct DurabilityCase {
 enum Work {
     /// Starting on the directory that redis-server wrote.
     Recovery,
-    /// BGREWRITEAOF while XADDs come at a fixed rate.
-    Rewrite { adds_per_s: u64 },
+    /// BGREWRITEAOF while XADDs come at a fixed rate, to streams by chance.
+    Rewrite { adds_per_s: u64, streams: Streams },
+}
+
+/// How the entries are spread.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Streams {
+    One,
+    /// Each has one.
+    AsManyAsEntries,
 }
 
 pub(crate) const DURABILITY_CASES: &[DurabilityCase] = &[
@@ -51,8 +61,14 @@ pub(crate) const DURABILITY_CASES: &[DurabilityCase] = &[
     DurabilityCase {
         name: "rewrite",
         what: "BGREWRITEAOF of one stream, with 5,000 XADDs a second from one client meanwhile, everysec",
-        work: Work::Rewrite { adds_per_s: 5000 },
+        work: Work::Rewrite { adds_per_s: 5000, streams: Streams::One },
         entries: 10_000_000,
+    },
+    DurabilityCase {
+        name: "rewrite-keys",
+        what: "BGREWRITEAOF of as many streams, with 5,000 XADDs a second from one client meanwhile, everysec",
+        work: Work::Rewrite { adds_per_s: 5000, streams: Streams::AsManyAsEntries },
+        entries: 1_000_000,
     },
 ];
 
@@ -86,7 +102,9 @@ impl DurabilityRun {
                 let directory = written.as_ref().ok_or("nothing was written")?;
                 measure_recovery(peer, cores, directory.path(), entries)
             }
-            Work::Rewrite { adds_per_s } => measure_rewrite(peer, cores, entries, adds_per_s),
+            Work::Rewrite { adds_per_s, streams } => {
+                measure_rewrite(peer, cores, entries, (adds_per_s, streams))
+            }
         }
     }
 }
@@ -124,10 +142,24 @@ fn measure_recovery(peer: &Peer, cores: Cores, directory: &Path, entries: u64) -
     Ok(DurabilityRun { wall, cpu_s: Some(cpu.run_ns as f64 / 1e9), latency: None, resident: None })
 }
 
-fn measure_rewrite(peer: &Peer, cores: Cores, entries: u64, adds_per_s: u64) -> Outcome<DurabilityRun> {
+fn measure_rewrite(
+    peer: &Peer,
+    cores: Cores,
+    entries: u64,
+    (adds_per_s, streams): (u64, Streams),
+) -> Outcome<DurabilityRun> {
     // On all cores: a rewrite takes place beside the threads that serve clients.
     let server = Server::start(peer, Setup::of(Persistence::AofEverysec), Placing::Free(cores), None)?;
-    fill_stream(server.address(), IdStyle::Bursty, Shape::Value16, entries)?;
+    let keys = match streams {
+        Streams::One => {
+            fill_stream(server.address(), IdStyle::Bursty, Shape::Value16, entries)?;
+            None
+        }
+        Streams::AsManyAsEntries => {
+            fill_small_streams(server.address(), Shape::Value16, entries)?;
+            Some(entries)
+        }
+    };
     let mut control = server.control()?;
     // Its own log's writing is done, and pages have gone out.
     thread::sleep(Duration::from_secs(3));
@@ -136,7 +168,7 @@ fn measure_rewrite(peer: &Peer, cores: Cores, entries: u64, adds_per_s: u64) -> 
         ends.store(false, Ordering::Relaxed);
         thread::scope(|scope| {
             let adding = scope.spawn(|| {
-                add_at_rate(server.address(), adds_per_s, &ends).map_err(|error| error.to_string())
+                add_at_rate(server.address(), adds_per_s, keys, &ends).map_err(|error| error.to_string())
             });
             while !until()? && !adding.is_finished() {
                 thread::sleep(Duration::from_millis(5));
@@ -178,8 +210,14 @@ fn is_rewriting(control: &mut Control) -> Outcome<bool> {
     }
 }
 
-/// Sends XADDs at a fixed rate. The latency of each is from when it was due, so that a stall is felt by all that it holds up.
-fn add_at_rate(address: SocketAddr, adds_per_s: u64, ends: &AtomicBool) -> Outcome<Histogram<u64>> {
+/// Sends XADDs at a fixed rate, to one of so many small streams or to the one. The latency of each is from when it was due, so that a stall is
+/// felt by all that it holds up.
+fn add_at_rate(
+    address: SocketAddr,
+    adds_per_s: u64,
+    small_streams: Option<u64>,
+    ends: &AtomicBool,
+) -> Outcome<Histogram<u64>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -203,7 +241,9 @@ fn add_at_rate(address: SocketAddr, adds_per_s: u64, ends: &AtomicBool) -> Outco
         }
         request.clear();
         let fields = Shape::Value16.build_fields(u64::from(number), &mut rng);
-        encode_request(&mut request, &[b"XADD", KEY.as_bytes(), b"*", &fields[0], &fields[1]]);
+        let key =
+            small_streams.map_or_else(|| KEY.to_owned(), |streams| small_stream_key(rng.u64(..streams)));
+        encode_request(&mut request, &[b"XADD", key.as_bytes(), b"*", &fields[0], &fields[1]]);
         stream.write_all(&request)?;
         let len = stream.read(&mut reply)?;
         if !reply[..len].starts_with(b"$") || !reply[..len].ends_with(b"\r\n") {

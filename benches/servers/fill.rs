@@ -44,13 +44,18 @@ pub(crate) fn fill_each(address: SocketAddr, keys: &[String], shape: Shape, entr
     })
 }
 
+/// The key of the small stream of this number.
+pub(crate) fn small_stream_key(index: u64) -> String {
+    format!("{KEY}:{index:06}")
+}
+
 /// Makes `streams` streams of one entry each.
 pub(crate) fn fill_small_streams(address: SocketAddr, shape: Shape, streams: u64) -> Outcome<()> {
     let mut rng = Rng::with_seed(SEED);
     let mut ids = Ids::new(IdStyle::Bursty);
     let mut index = 0;
     send_each(address, streams, |out| {
-        let key = format!("{KEY}:{index:06}");
+        let key = small_stream_key(index);
         let id = ids.next_id(&mut rng);
         let fields = shape.build_fields(index, &mut rng);
         index += 1;
