@@ -1,9 +1,10 @@
 //! BGREWRITEAOF: what the rewritten log holds, here and in redis-server.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Client, Program, Reply, Server, await_true};
+use crate::harness::{Client, Program, Reply, Server, await_true, encode_request};
 
 /// The names of the log's files.
 fn log_files(server: &Server) -> Vec<String> {
@@ -221,4 +222,77 @@ fn a_log_that_has_grown_is_rewritten_by_itself() {
         fs::read_dir(server.log_dir()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
     assert!(bytes < 1_000_000, "{bytes}");
     client.check("STRLEN k", "100000");
+}
+
+/// Sends commands in one go, and reads their replies, none of which is an error.
+fn pipeline(client: &mut Client, commands: &[Vec<String>]) -> Vec<Reply> {
+    client.send_raw(&commands.iter().flat_map(|command| encode_request(command)).collect::<Vec<_>>());
+    let replies: Vec<_> = commands.iter().map(|_| client.read()).collect();
+    assert!(!replies.iter().any(Reply::is_error), "{replies:?}");
+    replies
+}
+
+fn words(command: &[&str]) -> Vec<String> {
+    command.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Keys are copied little by little: those that change, come and go meanwhile, with whole databases too, are written as they were.
+#[test]
+fn many_keys_change_while_they_are_copied() {
+    const KEYS: usize = 100_000;
+    let mut server = Server::millstream(&["--appendfsync", "always", "--worker-threads", "2"]);
+    let mut client = server.client();
+    let mut random = fastrand::Rng::with_seed(11);
+    // The number of entries of each stream, by database.
+    let mut model = [HashMap::new(), HashMap::new()];
+    for (db, streams) in model.iter_mut().enumerate() {
+        let mut commands = vec![words(&["SELECT", &db.to_string()])];
+        for n in 0..KEYS / (db + 1) {
+            let key = format!("{db}:{n}");
+            commands.push(words(&["XADD", &key, "1-1", "f", "v"]));
+            streams.insert(key, 1);
+        }
+        pipeline(&mut client, &commands);
+    }
+    client.check("SELECT 0", "OK");
+    assert!(!client.call("BGREWRITEAOF").is_error());
+    for step in 0..60 {
+        let commands: Vec<_> = (0..200)
+            .map(|_| {
+                let key = format!("{}:{}", random.u8(0..2), random.usize(0..KEYS + KEYS / 5));
+                if random.u8(0..10) < 7 {
+                    *model[0].entry(key.clone()).or_default() += 1;
+                    words(&["XADD", &key, "*", "f", &"v".repeat(random.usize(0..30))])
+                } else {
+                    model[0].remove(&key);
+                    words(&["DEL", &key])
+                }
+            })
+            .collect();
+        pipeline(&mut client, &commands);
+        match step {
+            2 | 40 => {
+                client.check("SWAPDB 0 1", "OK");
+                model.swap(0, 1);
+            }
+            5 => {
+                client.check("FLUSHDB", "OK");
+                model[0].clear();
+            }
+            _ => {}
+        }
+    }
+    await_rewrite(&server, 1);
+    server.kill();
+    server.restart();
+    let mut client = server.client();
+    for (db, streams) in model.iter().enumerate() {
+        client.check(&format!("SELECT {db}"), "OK");
+        client.check("DBSIZE", &streams.len().to_string());
+        let commands: Vec<_> = streams.keys().map(|key| words(&["XLEN", key])).collect();
+        let found = pipeline(&mut client, &commands);
+        for ((key, entries), found) in streams.iter().zip(found) {
+            assert_eq!(found.integer(), *entries, "{key} in {db}");
+        }
+    }
 }
